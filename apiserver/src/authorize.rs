@@ -1,0 +1,363 @@
+//! Who may do what: a pure table over identities, denied by default. The identity is the one the bus vouches for.
+//! <https://kubernetes.io/docs/reference/access-authn-authz/node/>
+
+use kubus_proto::{ApiError, Reason};
+
+/// What a request wants, in the words of authorization.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attributes<'a> {
+    /// `get`, `list`, `create`, …
+    pub verb: &'a str,
+    /// API group, empty for core.
+    pub group: &'a str,
+    /// Plural of the kind.
+    pub resource: &'a str,
+    /// Subresource, empty for the object itself.
+    pub subresource: &'a str,
+    /// Namespace, empty for cluster-wide objects and over all namespaces.
+    pub namespace: &'a str,
+    /// Name, empty for collections; of an object to be created the one in its body.
+    pub name: &'a str,
+    /// What a list's or watch's field selector demands of `spec.nodeName`.
+    pub selected_node: Option<&'a str>,
+    /// What a list's or watch's field selector demands of `metadata.name`.
+    pub selected_name: Option<&'a str>,
+}
+
+/// What ties a node to objects, looked up in the state the request is decided on.
+pub trait Relations {
+    /// The node a pod is bound to, empty if to none; `None` where there is no such pod.
+    fn pod_node(&self, namespace: &str, name: &str) -> Option<String>;
+    /// Whether a pod bound to `node` refers to this `secrets`, `configmaps` or `serviceaccounts` object.
+    fn node_uses(&self, node: &str, resource: &str, namespace: &str, name: &str) -> bool;
+}
+
+/// What an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Admin,
+    Scheduler,
+    Controllers,
+    Node,
+}
+
+/// Which objects of its resources a rule is about.
+#[derive(Clone, Copy, Debug)]
+enum Only {
+    /// All of them.
+    All,
+    /// Those in one namespace.
+    Namespace(&'static str),
+    /// The one that has the node's name.
+    OwnName,
+    /// The one that has the node's name, in one namespace.
+    OwnNameIn(&'static str),
+    /// Pods bound to the node. A pod that is not there passes, so that the answer is 404.
+    OwnPods,
+    /// Lists and watches that select the node's pods.
+    OwnPodsSelected,
+    /// What the node's pods refer to, by name or selected by name.
+    Referenced,
+}
+
+/// A row: who may do which verbs with which resources.
+struct Rule {
+    role: Role,
+    /// `*` for every group.
+    group: &'static str,
+    /// `plural` or `plural/subresource`; `*` for every main resource, `*/name` for that subresource of all.
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    only: Only,
+}
+
+const READ: &[&str] = &["get", "list", "watch"];
+const FOLLOW: &[&str] = &["list", "watch"];
+const WRITE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
+const REPLACE: &[&str] = &["update", "patch"];
+const RECORD: &[&str] = &["create", "update", "patch"];
+const ELECT: &[&str] = &["get", "list", "watch", "create", "update", "patch"];
+
+static RULES: &[Rule] = &[
+    rule(Role::Scheduler, "", &["pods", "nodes", "namespaces", "services"], READ, Only::All),
+    rule(Role::Scheduler, "", &["replicationcontrollers"], READ, Only::All),
+    rule(Role::Scheduler, "", &["persistentvolumes", "persistentvolumeclaims"], READ, Only::All),
+    rule(Role::Scheduler, "apps", &["replicasets", "statefulsets", "deployments"], READ, Only::All),
+    rule(Role::Scheduler, "policy", &["poddisruptionbudgets"], READ, Only::All),
+    rule(Role::Scheduler, "", &["pods/binding"], &["create"], Only::All),
+    rule(Role::Scheduler, "", &["pods"], &["delete"], Only::All),
+    rule(Role::Scheduler, "", &["pods/status"], REPLACE, Only::All),
+    rule(Role::Scheduler, "", &["events"], RECORD, Only::All),
+    rule(Role::Scheduler, "coordination.k8s.io", &["leases"], ELECT, Only::Namespace("kube-system")),
+    rule(Role::Controllers, "*", &["*", "*/status", "*/scale"], READ, Only::All),
+    rule(Role::Controllers, "*", &["*"], WRITE, Only::All),
+    rule(Role::Controllers, "*", &["*/status", "*/scale"], REPLACE, Only::All),
+    rule(Role::Controllers, "", &["namespaces/finalize"], &["update"], Only::All),
+    rule(Role::Controllers, "", &["pods/eviction"], &["create"], Only::All),
+    // A node's routes lead to every other node, and its proxy serves every service.
+    rule(Role::Node, "", &["nodes", "services", "namespaces"], READ, Only::All),
+    rule(Role::Node, "discovery.k8s.io", &["endpointslices"], READ, Only::All),
+    rule(Role::Node, "", &["nodes"], &["create", "update", "patch"], Only::OwnName),
+    rule(Role::Node, "", &["nodes/status"], &["get", "update", "patch"], Only::OwnName),
+    rule(Role::Node, "", &["pods"], &["get", "delete"], Only::OwnPods),
+    rule(Role::Node, "", &["pods/status"], &["get", "update", "patch"], Only::OwnPods),
+    rule(Role::Node, "", &["pods/eviction"], &["create"], Only::OwnPods),
+    rule(Role::Node, "", &["pods"], FOLLOW, Only::OwnPodsSelected),
+    rule(Role::Node, "", &["secrets", "configmaps", "serviceaccounts"], READ, Only::Referenced),
+    rule(Role::Node, "", &["events"], RECORD, Only::All),
+    rule(
+        Role::Node,
+        "coordination.k8s.io",
+        &["leases"],
+        &["get", "create", "update", "patch", "delete"],
+        Only::OwnNameIn("kube-node-lease"),
+    ),
+];
+
+const fn rule(
+    role: Role,
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    only: Only,
+) -> Rule {
+    Rule { role, group, resources, verbs, only }
+}
+
+impl Role {
+    /// The role of an identity, and the node where it is one's.
+    fn of(identity: &str) -> Option<(Role, &str)> {
+        if identity == "admin" {
+            return Some((Role::Admin, ""));
+        }
+        if let Some(node) = identity.strip_prefix("node:") {
+            return (!node.is_empty()).then_some((Role::Node, node));
+        }
+        let (name, replica) = identity.split_once('-')?;
+        let counted = !replica.is_empty() && replica.bytes().all(|b| b.is_ascii_digit());
+        match name {
+            "scheduler" if counted => Some((Role::Scheduler, "")),
+            "controllers" if counted => Some((Role::Controllers, "")),
+            _ => None,
+        }
+    }
+}
+
+impl Rule {
+    fn covers(&self, role: Role, wanted: &Attributes<'_>) -> bool {
+        let resource = |pattern: &&str| match pattern.split_once('/') {
+            Some((plural, sub)) => wanted.subresource == sub && (plural == "*" || plural == wanted.resource),
+            None => wanted.subresource.is_empty() && (*pattern == "*" || *pattern == wanted.resource),
+        };
+        self.role == role
+            && (self.group == "*" || self.group == wanted.group)
+            && self.resources.iter().any(resource)
+            && self.verbs.contains(&wanted.verb)
+    }
+}
+
+impl Only {
+    fn holds(self, node: &str, wanted: &Attributes<'_>, relations: &dyn Relations) -> bool {
+        let one = if wanted.name.is_empty() { wanted.selected_name.unwrap_or_default() } else { wanted.name };
+        match self {
+            Only::All => true,
+            Only::Namespace(namespace) => wanted.namespace == namespace,
+            Only::OwnName => one == node,
+            Only::OwnNameIn(namespace) => wanted.namespace == namespace && one == node,
+            Only::OwnPods => relations.pod_node(wanted.namespace, wanted.name).is_none_or(|bound| bound == node),
+            Only::OwnPodsSelected => wanted.selected_node == Some(node),
+            Only::Referenced => !one.is_empty() && relations.node_uses(node, wanted.resource, wanted.namespace, one),
+        }
+    }
+}
+
+/// The user name Kubernetes gives to an identity, as its messages show it.
+pub fn user_name(identity: &str) -> String {
+    match Role::of(identity) {
+        Some((Role::Node, node)) => format!("system:node:{node}"),
+        Some((Role::Scheduler, _)) => "system:kube-scheduler".to_owned(),
+        Some((Role::Controllers, _)) => "system:kube-controller-manager".to_owned(),
+        Some((Role::Admin, _)) | None => identity.to_owned(),
+    }
+}
+
+/// Lets a request for a resource pass, or says 403 with Kubernetes' words.
+pub fn authorize(identity: &str, wanted: &Attributes<'_>, relations: &dyn Relations) -> Result<(), ApiError> {
+    let mut why = String::new();
+    match Role::of(identity) {
+        Some((Role::Admin, _)) => return Ok(()),
+        Some((role, node)) => {
+            for rule in RULES.iter().filter(|rule| rule.covers(role, wanted)) {
+                if rule.only.holds(node, wanted, relations) {
+                    return Ok(());
+                }
+                if role == Role::Node {
+                    why = format!(": no relationship found between node '{node}' and this object");
+                }
+            }
+        }
+        None => {}
+    }
+    let resource = qualified_subresource(wanted);
+    let scope = if wanted.namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace {:?}", wanted.namespace)
+    };
+    let text = format!(
+        "User {:?} cannot {} resource {resource:?} in API group {:?} {scope}{why}",
+        user_name(identity),
+        wanted.verb,
+        wanted.group
+    );
+    Err(ApiError::forbidden(wanted.group, wanted.resource, wanted.name, &text))
+}
+
+fn qualified_subresource(wanted: &Attributes<'_>) -> String {
+    if wanted.subresource.is_empty() {
+        wanted.resource.to_owned()
+    } else {
+        format!("{}/{}", wanted.resource, wanted.subresource)
+    }
+}
+
+/// Lets a request for a path that is no resource pass (`/version`): whoever has a role may read.
+pub fn authorize_path(identity: &str, verb: &str, path: &str) -> Result<(), ApiError> {
+    if Role::of(identity).is_some() && verb == "get" {
+        return Ok(());
+    }
+    let text = format!("forbidden: User {:?} cannot {verb} path {path:?}", user_name(identity));
+    Err(ApiError::new(Reason::Forbidden, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Cluster;
+
+    impl Relations for Cluster {
+        fn pod_node(&self, _: &str, name: &str) -> Option<String> {
+            match name {
+                "mine" => Some("n1".to_owned()),
+                "other" => Some("n2".to_owned()),
+                "pending" => Some(String::new()),
+                _ => None,
+            }
+        }
+        fn node_uses(&self, node: &str, resource: &str, namespace: &str, name: &str) -> bool {
+            (node, resource, namespace, name) == ("n1", "secrets", "default", "used")
+        }
+    }
+
+    fn ask(identity: &str, verb: &str, resource: &str, namespace: &str, name: &str) -> Result<(), ApiError> {
+        let (path, selector) = resource.split_once('?').unwrap_or((resource, ""));
+        let (path, subresource) = path.split_once('/').unwrap_or((path, ""));
+        let (plural, group) = path.split_once('.').unwrap_or((path, ""));
+        let wanted = Attributes {
+            verb,
+            group,
+            resource: plural,
+            subresource,
+            namespace,
+            name,
+            selected_node: selector.strip_prefix("node="),
+            selected_name: selector.strip_prefix("name="),
+        };
+        authorize(identity, &wanted, &Cluster)
+    }
+
+    #[test]
+    fn the_table_lets_pass_what_each_part_needs_and_nothing_else() {
+        for (identity, verb, resource, namespace, name, allowed) in [
+            ("admin", "delete", "nodes", "", "n1", true),
+            ("admin", "create", "pods/exec", "default", "p", true),
+            ("apiserver-1", "get", "pods", "default", "p", false),
+            ("nobody", "get", "pods", "default", "p", false),
+            ("scheduler", "get", "pods", "default", "p", false),
+            ("scheduler-x", "get", "pods", "default", "p", false),
+            ("node:", "get", "nodes", "", "n1", false),
+            ("scheduler-2", "list", "pods", "", "", true),
+            ("scheduler-1", "create", "pods/binding", "default", "p", true),
+            ("scheduler-1", "create", "pods", "default", "p", false),
+            ("scheduler-1", "patch", "pods/status", "default", "p", true),
+            ("scheduler-1", "list", "secrets", "", "", false),
+            ("scheduler-1", "update", "leases.coordination.k8s.io", "kube-system", "kube-scheduler", true),
+            ("scheduler-1", "update", "leases.coordination.k8s.io", "default", "kube-scheduler", false),
+            ("controllers-1", "create", "pods", "default", "p", true),
+            ("controllers-1", "update", "deployments.apps/status", "default", "d", true),
+            ("controllers-1", "update", "namespaces/finalize", "", "x", true),
+            ("controllers-1", "create", "pods/exec", "default", "p", false),
+            ("controllers-1", "get", "pods/log", "default", "p", false),
+            ("controllers-1", "create", "pods/binding", "default", "p", false),
+            ("node:n1", "list", "nodes", "", "", true),
+            ("node:n1", "create", "nodes", "", "n1", true),
+            ("node:n1", "create", "nodes", "", "n2", false),
+            ("node:n1", "delete", "nodes", "", "n1", false),
+            ("node:n1", "patch", "nodes/status", "", "n1", true),
+            ("node:n1", "patch", "nodes/status", "", "n2", false),
+            ("node:n1", "get", "pods", "default", "mine", true),
+            ("node:n1", "get", "pods", "default", "gone", true),
+            ("node:n1", "get", "pods", "default", "other", false),
+            ("node:n1", "delete", "pods", "default", "mine", true),
+            ("node:n1", "delete", "pods", "default", "other", false),
+            ("node:n1", "delete", "pods", "default", "pending", false),
+            ("node:n1", "patch", "pods/status", "default", "mine", true),
+            ("node:n1", "patch", "pods/status", "default", "other", false),
+            ("node:n1", "patch", "pods", "default", "mine", false),
+            ("node:n1", "create", "pods", "default", "new", false),
+            ("node:n1", "list", "pods", "", "", false),
+            ("node:n1", "list", "pods?node=n2", "", "", false),
+            ("node:n1", "watch", "pods?node=n1", "", "", true),
+            ("node:n1", "get", "secrets", "default", "used", true),
+            ("node:n1", "watch", "secrets?name=used", "default", "", true),
+            ("node:n1", "get", "secrets", "default", "unused", false),
+            ("node:n1", "list", "secrets", "default", "", false),
+            ("node:n1", "create", "events", "default", "", true),
+            ("node:n1", "update", "leases.coordination.k8s.io", "kube-node-lease", "n1", true),
+            ("node:n1", "update", "leases.coordination.k8s.io", "kube-node-lease", "n2", false),
+            ("node:n1", "update", "leases.coordination.k8s.io", "kube-system", "n1", false),
+        ] {
+            let answer = ask(identity, verb, resource, namespace, name);
+            assert_eq!(answer.is_ok(), allowed, "{identity} {verb} {resource} {namespace}/{name}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn denials_read_like_kubernetes() {
+        for (identity, verb, resource, namespace, name, message) in [
+            (
+                "node:n1",
+                "delete",
+                "pods",
+                "default",
+                "other",
+                "pods \"other\" is forbidden: User \"system:node:n1\" cannot delete resource \"pods\" in API group \"\" \
+                 in the namespace \"default\": no relationship found between node 'n1' and this object",
+            ),
+            (
+                "scheduler-1",
+                "list",
+                "secrets",
+                "",
+                "",
+                "secrets is forbidden: User \"system:kube-scheduler\" cannot list resource \"secrets\" in API group \
+                 \"\" at the cluster scope",
+            ),
+            (
+                "controllers-1",
+                "create",
+                "pods/exec",
+                "default",
+                "p",
+                "pods \"p\" is forbidden: User \"system:kube-controller-manager\" cannot create resource \
+                 \"pods/exec\" in API group \"\" in the namespace \"default\"",
+            ),
+        ] {
+            let error = ask(identity, verb, resource, namespace, name).expect_err(message);
+            assert_eq!((error.message.as_str(), error.reason), (message, Reason::Forbidden));
+        }
+        let error = authorize_path("x", "get", "/metrics").expect_err("denied");
+        assert_eq!(error.message, "forbidden: User \"x\" cannot get path \"/metrics\"");
+    }
+}

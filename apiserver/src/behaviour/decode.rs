@@ -1,0 +1,116 @@
+//! Reading an object: right types, and what to do about fields that its kind does not have.
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation>
+
+use crate::schema::check;
+use kubus_proto::{ApiError, KindRow, Reason};
+use serde_json::Value;
+
+/// What to do about unknown fields, the `fieldValidation` parameter of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// Refuse the object.
+    Strict,
+    /// Take it and warn.
+    Warn,
+    /// Take it.
+    Ignore,
+}
+
+/// Checks `object` against its kind's schema. Gives the warnings; 400 for a value of the wrong type and, if strict, for
+/// fields that the kind does not have. Fields given twice are gone before an object gets here.
+pub fn decode(row: &KindRow, object: &Value, validation: FieldValidation) -> Result<Vec<String>, ApiError> {
+    let refused = |why: String| {
+        let (kind, version) = (row.kind, row.version);
+        let message = format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}");
+        ApiError::new(Reason::BadRequest, message)
+    };
+    let schema = (super::of(row).schema)();
+    let unknown = check(schema, row.version, object).map_err(|error| refused(error.to_string()))?;
+    let found: Vec<String> = unknown.iter().map(|u| format!("unknown field {:?}", u.path)).collect();
+    match validation {
+        FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(found),
+        FieldValidation::Strict if found.is_empty() => Ok(found),
+        FieldValidation::Strict => {
+            let meant: Vec<String> = unknown.iter().filter_map(|u| u.suggestion).map(|s| format!("{s:?}")).collect();
+            let hint = if meant.is_empty() { String::new() } else { format!(" (did you mean {}?)", meant.join(", ")) };
+            Err(refused(format!("strict decoding error: {}{hint}", found.join(", "))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kubus_proto::kinds::{config_map, deployment, pod, secret};
+    use serde_json::json;
+
+    #[test]
+    fn wrong_objects_are_refused_in_kubernetes_words() {
+        for (row, object, expected) in [
+            (
+                &pod::ROW,
+                json!({"spec": {"containers": "x"}}),
+                "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type []v1.Container",
+            ),
+            (
+                &pod::ROW,
+                json!({"spec": {"contaners": [], "containers": [{"imag": "x"}, {"zzzzzzzz": 1}]}}),
+                "strict decoding error: unknown field \"spec.containers[0].imag\", unknown field \
+                 \"spec.containers[1].zzzzzzzz\", unknown field \"spec.contaners\" (did you mean \"image\", \"containers\"?)",
+            ),
+            (
+                &deployment::ROW,
+                json!({"spec": {"replicas": "3"}}),
+                "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+            ),
+            (
+                &deployment::ROW,
+                json!({"spec": {"replicas": 1.5}}),
+                "json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32",
+            ),
+            (
+                &deployment::ROW,
+                json!({"spec": {"replicas": 4_294_967_296_i64}}),
+                "json: cannot unmarshal number 4294967296 into Go struct field DeploymentSpec.spec.replicas of type int32",
+            ),
+            (
+                &pod::ROW,
+                json!({"metadata": {"labels": {"a": 1}}}),
+                "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+            ),
+            (
+                &pod::ROW,
+                json!({"spec": {"containers": [{"ports": [{"containerPort": "80"}]}]}}),
+                "json: cannot unmarshal string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32",
+            ),
+            (
+                &pod::ROW,
+                json!({"spec": {"containers": [{"livenessProbe": {"httpGet": {"port": true}}}]}}),
+                "json: cannot unmarshal bool into Go value of type int32",
+            ),
+            (
+                &pod::ROW,
+                json!({"spec": {"containers": [{"resources": {"requests": {"cpu": "lots"}}}]}}),
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' \
+                 (at spec.containers[0].resources.requests[cpu])",
+            ),
+            (&secret::ROW, json!({"data": {"k": "not base64!"}}), "illegal base64 data at input byte 3 (at data[k])"),
+            (&config_map::ROW, json!([]), "json: cannot unmarshal array into Go value of type v1.ConfigMap"),
+        ] {
+            let error = decode(row, &object, FieldValidation::Strict).expect_err(expected);
+            let kind = row.kind;
+            assert_eq!(error.message, format!("{kind} in version \"v1\" cannot be handled as a {kind}: {expected}"));
+            assert_eq!(error.reason, Reason::BadRequest);
+        }
+    }
+
+    #[test]
+    fn unknown_fields_may_be_warned_of_or_ignored() {
+        let object = json!({"dat": {}});
+        let warnings = vec!["unknown field \"dat\"".to_owned()];
+        assert_eq!(decode(&config_map::ROW, &object, FieldValidation::Warn), Ok(warnings));
+        assert_eq!(decode(&config_map::ROW, &object, FieldValidation::Ignore), Ok(Vec::new()));
+        assert_eq!(decode(&config_map::ROW, &json!({"data": null}), FieldValidation::Strict), Ok(Vec::new()));
+    }
+}

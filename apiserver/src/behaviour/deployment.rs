@@ -1,0 +1,146 @@
+//! Deployment on its way into the store.
+//! <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/>
+
+use super::causes::{forbidden, invalid, not_supported, required};
+use super::defaulting::{object_or_new, put, put_filled};
+use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::names::percent;
+use super::path::FieldPath;
+use super::workload::{
+    default_replicas_and_own_template, has_selector, immutable, not_negative, validate_selector_and_template,
+};
+use super::{Behaviour, NameRule, prepare};
+use crate::schema::{Schema, learn, normalize};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kubus_proto::status::Cause;
+use serde_json::{Value, json};
+use std::sync::LazyLock;
+
+/// Behaviour of Deployment.
+pub static BEHAVIOUR: Behaviour = Behaviour {
+    row: &kubus_proto::kinds::deployment::ROW,
+    schema,
+    default,
+    prepare_create: |deployment| prepare::first_generation(deployment, json!({})),
+    prepare_update: prepare::keep_status,
+    prepare_status: prepare::only_status,
+    // Annotations count too: the controller copies them to ReplicaSets.
+    spec_changed: |new, old| {
+        prepare::spec_differs(new, old) || new["metadata"]["annotations"] != old["metadata"]["annotations"]
+    },
+    validate,
+    validate_update,
+    name: NameRule::DnsSubdomain,
+};
+
+const REVISIONS_KEPT: i32 = 10;
+const PROGRESS_DEADLINE_SECONDS: i32 = 600;
+const STRATEGIES: &[&str] = &["Recreate", "RollingUpdate"];
+
+fn schema() -> &'static Schema {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<Deployment>().expect("a test learns every schema"));
+    &SCHEMA
+}
+
+fn default(deployment: &mut Value) {
+    normalize(schema(), deployment);
+    default_replicas_and_own_template(deployment);
+    let Some(spec) = deployment.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    put(spec, "revisionHistoryLimit", REVISIONS_KEPT);
+    put(spec, "progressDeadlineSeconds", PROGRESS_DEADLINE_SECONDS);
+    let Some(strategy) = object_or_new(spec, "strategy") else { return };
+    put_filled(strategy, "type", "RollingUpdate");
+    if strategy.get("type").is_some_and(|kind| kind == "RollingUpdate")
+        && let Some(rolling) = object_or_new(strategy, "rollingUpdate")
+    {
+        put(rolling, "maxUnavailable", "25%");
+        put(rolling, "maxSurge", "25%");
+    }
+}
+
+fn validate(deployment: &Value) -> Vec<Cause> {
+    let new: Deployment = match typed(deployment) {
+        Ok(new) => new,
+        Err(causes) => return causes,
+    };
+    let mut causes = Vec::new();
+    validate_metadata(&new.metadata, true, NameRule::DnsSubdomain, &mut causes);
+    validate_spec(&new.spec.unwrap_or_default(), has_selector(deployment), &mut causes);
+    causes
+}
+
+fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
+    let (typed_new, typed_old): (Deployment, Deployment) = match (typed(new), typed(old)) {
+        (Ok(new), Ok(old)) => (new, old),
+        (Err(causes), _) | (_, Err(causes)) => return causes,
+    };
+    let mut causes = Vec::new();
+    validate_metadata_update(&typed_new.metadata, &typed_old.metadata, &mut causes);
+    validate_spec(&typed_new.spec.unwrap_or_default(), has_selector(new), &mut causes);
+    let path = FieldPath::root("spec");
+    immutable(&new["spec"]["selector"], &old["spec"]["selector"], &path.field("selector"), &mut causes);
+    causes
+}
+
+fn validate_spec(spec: &DeploymentSpec, has_selector: bool, causes: &mut Vec<Cause>) {
+    let path = FieldPath::root("spec");
+    not_negative(&path.field("replicas"), spec.replicas, causes);
+    let selector = has_selector.then_some(&spec.selector);
+    validate_selector_and_template(selector, &spec.template, "deployment", &path, causes);
+    if let Some(strategy) = &spec.strategy {
+        validate_strategy(strategy, &path.field("strategy"), causes);
+    }
+    not_negative(&path.field("minReadySeconds"), spec.min_ready_seconds, causes);
+    not_negative(&path.field("revisionHistoryLimit"), spec.revision_history_limit, causes);
+    if let Some(seconds) = spec.progress_deadline_seconds {
+        let field = path.field("progressDeadlineSeconds");
+        not_negative(&field, Some(seconds), causes);
+        if seconds <= spec.min_ready_seconds.unwrap_or_default() {
+            causes.push(invalid(field, seconds, "must be greater than minReadySeconds"));
+        }
+    }
+}
+
+fn validate_strategy(strategy: &DeploymentStrategy, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    match (strategy.type_.as_deref().unwrap_or_default(), &strategy.rolling_update) {
+        ("Recreate", None) => {}
+        ("Recreate", Some(_)) => {
+            let detail = "may not be specified when strategy `type` is 'Recreate'";
+            causes.push(forbidden(path.field("rollingUpdate"), detail));
+        }
+        ("RollingUpdate", None) => {
+            causes.push(required(path.field("rollingUpdate"), "this should be defaulted and never be nil"));
+        }
+        ("RollingUpdate", Some(rolling)) => {
+            let path = path.field("rollingUpdate");
+            let unavailable = validate_amount(&rolling.max_unavailable, &path.field("maxUnavailable"), causes);
+            let surge = validate_amount(&rolling.max_surge, &path.field("maxSurge"), causes);
+            let field = path.field("maxUnavailable");
+            if unavailable == Some(0) && surge == Some(0) {
+                causes.push(invalid(field, json!(rolling.max_unavailable), "may not be 0 when `maxSurge` is 0"));
+            }
+            let percentage = matches!(&rolling.max_unavailable, Some(IntOrString::String(_)));
+            if percentage && unavailable.is_some_and(|amount| amount > 100) {
+                causes.push(invalid(field, json!(rolling.max_unavailable), "must not be greater than 100%"));
+            }
+        }
+        _ => causes.push(not_supported(path, json!(strategy), STRATEGIES)),
+    }
+}
+
+/// A number or a percentage, not below zero; gives its number, None if it is neither.
+fn validate_amount(amount: &Option<IntOrString>, path: &FieldPath<'_>, causes: &mut Vec<Cause>) -> Option<i64> {
+    match amount {
+        None => Some(0),
+        Some(IntOrString::Int(number)) => {
+            not_negative(path, Some(*number), causes);
+            Some((*number).into())
+        }
+        Some(IntOrString::String(text)) => {
+            let wrong = percent(text);
+            causes.extend(wrong.iter().map(|problem| invalid(path, text.as_str(), problem)));
+            text.strip_suffix('%').filter(|_| wrong.is_empty())?.parse().ok()
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What every cluster has from the beginning: the leader makes what is missing.
+
+use crate::pipeline::Api;
+use kubus_proto::kinds::namespace;
+use kubus_proto::path::ResourcePath;
+use kubus_proto::request::Method;
+use kubus_proto::{ApiRequest, codec};
+use serde_json::json;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Namespaces that are always there.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+/// Whose right is used: there is nobody to ask yet.
+const IDENTITY: &str = "admin";
+/// How long to wait before another attempt, in milliseconds.
+const RETRY_MS: u64 = 200;
+
+/// Makes what is missing whenever this apiserver becomes the leader. Ends when the store does.
+pub async fn run(api: Api, mut leadership: watch::Receiver<bool>) {
+    while leadership.wait_for(|leads| *leads).await.is_ok() {
+        while *leadership.borrow() && !ensure(&api).await {
+            tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
+        }
+        if leadership.wait_for(|leads| !*leads).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Makes what is missing; whether everything is there now.
+pub async fn ensure(api: &Api) -> bool {
+    let mut whole = true;
+    for name in NAMESPACES {
+        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let mut request = ApiRequest::new(Method::Post, ResourcePath::of(&namespace::ROW, "", "", ""));
+        request.body = codec::encode(&body).unwrap_or_default().into();
+        let code = api.handle(IDENTITY, request).await.code;
+        // 409: it is there.
+        if !matches!(code, 201 | 409) {
+            tracing::warn!(name, code, "cannot make a namespace");
+            whole = false;
+        }
+    }
+    whole
+}

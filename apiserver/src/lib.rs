@@ -1,0 +1,13 @@
+//! The API server: pipeline, kinds, patch, Raft, store, event publishing. It dials no node.
+
+pub mod authorize;
+pub mod behaviour;
+pub mod bootstrap;
+pub mod patch;
+pub mod pipeline;
+pub mod publish;
+pub mod raft;
+pub mod schema;
+pub mod server;
+pub mod state;
+pub mod store;

@@ -1,0 +1,205 @@
+//! A request as it is read: verb, resource, parameters, and whether its sender may.
+
+use super::answer::Accept;
+use super::options::Query;
+use super::references;
+use crate::authorize::{self, Attributes, Relations};
+use crate::behaviour::{self, Behaviour};
+use crate::state::{Key, RequestId, State};
+use bytes::Bytes;
+use kubus_proto::binding::BINDINGS_PATH;
+use kubus_proto::path::ResourcePath;
+use kubus_proto::request::Method;
+use kubus_proto::selector::FieldSelector;
+use kubus_proto::{ApiError, ApiRequest, KindRow, Reason, Verb, codec};
+use serde_json::Value;
+
+/// What a request is about.
+pub enum Wanted {
+    /// Objects of a kind.
+    Resource(Call),
+    /// Something else that has a path.
+    Path(PathCall),
+}
+
+/// A request for a path that is no resource.
+pub struct PathCall {
+    /// Who asks.
+    pub identity: String,
+    /// Identifies the request over its retries.
+    pub id: uuid::Uuid,
+    /// What for.
+    pub path: String,
+    /// GET, POST, …
+    pub method: Method,
+    /// MessagePack.
+    pub body: Bytes,
+}
+
+/// A request for objects.
+pub struct Call {
+    /// Who asks.
+    pub identity: String,
+    /// Identifies the request over its retries.
+    pub id: uuid::Uuid,
+    /// What is wanted of the objects.
+    pub verb: Verb,
+    /// Which objects.
+    pub path: ResourcePath,
+    /// Parameters.
+    pub query: Query,
+    /// What the body is.
+    pub content_type: String,
+    /// What the answer should be.
+    pub accept: Accept,
+    /// MessagePack, empty for none.
+    pub body: Bytes,
+    selected_node: Option<String>,
+    selected_name: Option<String>,
+}
+
+/// 405.
+pub fn not_allowed() -> ApiError {
+    ApiError::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
+}
+
+/// 404 for a path that leads nowhere.
+pub fn nothing_here() -> ApiError {
+    ApiError::new(Reason::NotFound, "the server could not find the requested resource")
+}
+
+impl Call {
+    /// Reads a request; an unknown path is 404, a method the resource does not have is 405.
+    pub fn read(identity: &str, request: ApiRequest) -> Result<Wanted, ApiError> {
+        let identity = identity.to_owned();
+        let Some(path) = ResourcePath::parse(&request.path) else {
+            let ApiRequest { id, path, method, body, .. } = request;
+            return Ok(Wanted::Path(PathCall { identity, id, path, method, body }));
+        };
+        let query = Query::parse(&request.query);
+        let verb = match (request.method, path.name.is_empty()) {
+            (Method::Get, false) => Verb::Get,
+            (Method::Get, true) if query.flag("watch") => Verb::Watch,
+            (Method::Get, true) => Verb::List,
+            (Method::Post, _) => Verb::Create,
+            (Method::Put, _) => Verb::Update,
+            (Method::Patch, _) => Verb::Patch,
+            (Method::Delete, false) => Verb::Delete,
+            (Method::Delete, true) => Verb::DeleteCollection,
+        };
+        let verbs = if path.subresource.is_empty() {
+            path.row.verbs
+        } else {
+            path.row.subresource(&path.subresource).ok_or_else(nothing_here)?.verbs
+        };
+        let one = !matches!(verb, Verb::List | Verb::Watch | Verb::DeleteCollection | Verb::Create);
+        // An object is created in its collection, a subresource below its object.
+        let misplaced = match verb {
+            Verb::Create => path.name.is_empty() != path.subresource.is_empty(),
+            _ => one == path.name.is_empty(),
+        };
+        let homeless = path.row.namespaced && path.namespace.is_empty() && !matches!(verb, Verb::List | Verb::Watch);
+        if !verbs.contains(&verb) || misplaced || homeless {
+            return Err(not_allowed());
+        }
+        let fields = FieldSelector::parse(query.text("fieldSelector")).unwrap_or_default();
+        // Only what is read is narrowed by a selector; it must not stand in for the name of what is written.
+        let selects = matches!(verb, Verb::List | Verb::Watch);
+        let required = |field: &str| fields.required(field).filter(|_| selects).map(str::to_owned);
+        let (selected_node, selected_name) = (required("spec.nodeName"), required("metadata.name"));
+        let accept = Accept::parse(&request.accept, query.text("includeObject"));
+        let ApiRequest { id, content_type, body, .. } = request;
+        let call = Self { identity, id, verb, path, query, content_type, accept, body, selected_node, selected_name };
+        Ok(Wanted::Resource(call))
+    }
+
+    /// Row of the kind.
+    pub fn row(&self) -> &'static KindRow {
+        self.path.row
+    }
+
+    /// Behaviour of the kind.
+    pub fn behaviour(&self) -> &'static Behaviour {
+        behaviour::of(self.path.row)
+    }
+
+    /// The object's key in the store.
+    pub fn key(&self) -> Key {
+        Key::new(self.row().resource_key(), self.path.namespace.as_str(), self.path.name.as_str())
+    }
+
+    /// Identifies the request's only transaction.
+    pub fn request_id(&self) -> RequestId {
+        RequestId { request: self.id, part: 0 }
+    }
+
+    /// The body; 400 where there is none or it cannot be read.
+    pub fn value(&self) -> Result<Value, ApiError> {
+        decode(&self.body)
+    }
+
+    /// The body, null where there is none.
+    pub fn optional_value(&self) -> Result<Value, ApiError> {
+        if self.body.is_empty() { Ok(Value::Null) } else { self.value() }
+    }
+
+    /// 404 for the object.
+    pub fn not_found(&self) -> ApiError {
+        ApiError::not_found(self.row().group, self.row().plural, &self.path.name)
+    }
+
+    /// Whether the sender may, as things are in `state`.
+    pub fn authorize(&self, state: &State) -> Result<(), ApiError> {
+        self.authorize_named(state, &self.path.name)
+    }
+
+    /// The same for an object whose name is in the body.
+    pub fn authorize_named(&self, state: &State, name: &str) -> Result<(), ApiError> {
+        let wanted = Attributes {
+            verb: self.verb.as_str(),
+            group: self.row().group,
+            resource: self.row().plural,
+            subresource: &self.path.subresource,
+            namespace: &self.path.namespace,
+            name,
+            selected_node: self.selected_node.as_deref(),
+            selected_name: self.selected_name.as_deref(),
+        };
+        authorize::authorize(&self.identity, &wanted, &Known(state))
+    }
+}
+
+impl PathCall {
+    /// Whether the sender may.
+    pub fn authorize(&self) -> Result<(), ApiError> {
+        if self.path == BINDINGS_PATH {
+            let wanted =
+                Attributes { verb: "create", resource: "pods", subresource: "binding", ..Attributes::default() };
+            return authorize::authorize(&self.identity, &wanted, &Known(&State::default()));
+        }
+        let verb = if self.method == Method::Get { "get" } else { "post" };
+        authorize::authorize_path(&self.identity, verb, &self.path)
+    }
+}
+
+/// Reads MessagePack; 400 where it cannot be read.
+pub fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    codec::decode(body)
+        .map_err(|e| ApiError::new(Reason::BadRequest, format!("the body of the request cannot be read: {e}")))
+}
+
+/// Relations as a state shows them.
+struct Known<'a>(&'a State);
+
+impl Relations for Known<'_> {
+    fn pod_node(&self, namespace: &str, name: &str) -> Option<String> {
+        let key = Key::new(kubus_proto::kinds::pod::ROW.resource_key(), namespace, name);
+        self.0.get(&key).map(|pod| pod.scope.clone())
+    }
+
+    fn node_uses(&self, node: &str, resource: &str, namespace: &str, name: &str) -> bool {
+        let pods = kubus_proto::kinds::pod::ROW.resource_key();
+        let mut own = self.0.list(&pods, Some(namespace), None).filter(|(_, pod)| pod.scope == node);
+        own.any(|(_, pod)| pod.decode().is_ok_and(|pod| references::refers(&pod["spec"], resource, name)))
+    }
+}

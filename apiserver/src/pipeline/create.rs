@@ -1,0 +1,118 @@
+//! create: a new object, decoded, defaulted, admitted, validated, named.
+
+use super::call::Call;
+use super::commit::Decision;
+use super::{Api, admission, answer, internal, metadata};
+use crate::behaviour;
+use crate::state::{Action, Draft, Key, Op, Require, State};
+use bytes::Bytes;
+use jiff::Timestamp;
+use kubus_proto::kinds::namespace;
+use kubus_proto::request::OBJECT_LIMIT_BYTES;
+use kubus_proto::status::Cause;
+use kubus_proto::{ApiError, ApiResponse, KindRow, Reason, codec, names};
+use serde_json::{Value, json};
+
+/// How often a made name that is taken is made anew, as in Kubernetes.
+const NAME_ATTEMPTS: u32 = 8;
+
+impl Api {
+    /// Stores a new object and answers with it.
+    pub(super) async fn create(&self, call: &Call) -> Result<ApiResponse, ApiError> {
+        let dry = call.query.dry_run("CreateOptions")?;
+        let mut object = call.value()?;
+        let row = call.row();
+        metadata::address(&call.path, &mut object)?;
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        // Nothing is said about the object, nor done for it, before its sender may create one.
+        call.authorize_named(&self.store.state(), &name)?;
+        let warnings = behaviour::decode(row, &object, call.query.field_validation()?)?;
+        prepare(call, &mut object)?;
+        let mut draft = None;
+        let mut names_left = if name.is_empty() { NAME_ATTEMPTS } else { 0 };
+        let written = self.commit(call.request_id(), None, |state| {
+            let home = home(row, &object, state)?;
+            while state.get(&key_of(row, &object)).is_some() {
+                if names_left == 0 {
+                    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                    return Err(ApiError::already_exists(row.group, row.plural, name));
+                }
+                names_left -= 1;
+                let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();
+                object["metadata"]["name"] = json!(names::generate(prefix, rand::random()));
+                draft = None;
+            }
+            let draft = match &draft {
+                Some(draft) => draft,
+                None => draft.insert(encode(row, &object)?),
+            };
+            if dry {
+                return Ok(Decision::Tried(tried(&object)?));
+            }
+            let put = Op { key: key_of(row, &object), require: Require::absent(), action: Action::Put(draft.clone()) };
+            Ok(Decision::Write(home.into_iter().chain([put]).collect()))
+        });
+        Ok(ApiResponse { warnings, ..answer::bytes(201, written.await?.bytes()) })
+    }
+}
+
+/// Everything that happens to a new object before it meets the state.
+fn prepare(call: &Call, object: &mut Value) -> Result<(), ApiError> {
+    let (row, behaviour) = (call.row(), call.behaviour());
+    let birth = metadata::Birth { now: Timestamp::now(), uid: uuid::Uuid::new_v4(), seed: rand::random() };
+    (behaviour.default)(object);
+    metadata::prepare_create(object, &birth)?;
+    admission::admit_create(row, object, birth.seed)?;
+    (behaviour.prepare_create)(object);
+    refuse(row, object, (behaviour.validate)(object))
+}
+
+/// 422 where there are causes.
+pub(super) fn refuse(row: &KindRow, object: &Value, causes: Vec<Cause>) -> Result<(), ApiError> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    Err(ApiError::invalid(row.group, row.kind, name, causes))
+}
+
+/// What a tried-out object looks like.
+pub(super) fn tried(object: &Value) -> Result<Bytes, ApiError> {
+    Ok(codec::encode(object).map_err(|e| internal("an object cannot be encoded", &e))?.into())
+}
+
+/// The object as it is stored; 413 where it is too large.
+pub(super) fn encode(row: &KindRow, object: &Value) -> Result<Draft, ApiError> {
+    let draft = Draft::encode(row, object).map_err(|e| ApiError::new(Reason::BadRequest, e.to_string()))?;
+    if draft.bytes.len() > OBJECT_LIMIT_BYTES {
+        let message = format!("Request entity too large: limit is {OBJECT_LIMIT_BYTES}");
+        return Err(ApiError::new(Reason::RequestEntityTooLarge, message));
+    }
+    Ok(draft)
+}
+
+fn key_of(row: &KindRow, object: &Value) -> Key {
+    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+    Key::new(row.resource_key(), text("namespace"), text("name"))
+}
+
+/// The namespace of a new object must be there and stay: the check of it is part of the transaction.
+fn home(row: &KindRow, object: &Value, state: &State) -> Result<Option<Op>, ApiError> {
+    if !row.namespaced {
+        return Ok(None);
+    }
+    let name = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    let key = Key::new(namespace::ROW.resource_key(), "", name);
+    let home = state.get(&key).ok_or_else(|| ApiError::not_found("", "namespaces", name))?;
+    if home.selectable().fields.get("status.phase").is_some_and(|phase| phase == "Terminating") {
+        let own = object["metadata"]["name"].as_str().unwrap_or_default();
+        let why = format!("unable to create new content in namespace {name} because it is being terminated");
+        let cause = Cause {
+            reason: "NamespaceTerminating".to_owned(),
+            message: format!("namespace {name} is being terminated"),
+            field: "metadata.namespace".to_owned(),
+        };
+        return Err(ApiError { causes: vec![cause], ..ApiError::forbidden(row.group, row.plural, own, &why) });
+    }
+    Ok(Some(Op { key, require: Require::revision(home.revision), action: Action::Check }))
+}

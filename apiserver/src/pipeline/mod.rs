@@ -1,0 +1,108 @@
+//! The way of a request: who asks, what for, may they, on which state, and what is answered. One file a verb.
+
+mod admission;
+mod answer;
+mod bind;
+mod call;
+mod commit;
+mod connect;
+mod continuation;
+mod create;
+mod delete;
+mod delete_collection;
+mod eviction;
+mod get;
+mod lines;
+mod list;
+mod metadata;
+mod options;
+mod patch;
+mod paths;
+mod references;
+mod removal;
+mod revise;
+mod scale;
+mod table;
+mod update;
+mod watch;
+
+pub use connect::OpenStreams;
+
+use crate::store::{Consensus, StoreError};
+use call::{Call, Wanted};
+use kubus_proto::{ApiError, ApiRequest, ApiResponse, Reason, Verb};
+use lines::Lines;
+use revise::Part;
+use std::sync::Arc;
+
+/// When a client should try again after an error that will pass, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Everything a request needs. Clones share it.
+#[derive(Clone)]
+pub struct Api {
+    store: Arc<dyn Consensus>,
+    lines: Arc<Lines>,
+    streams: Arc<dyn OpenStreams>,
+}
+
+impl Api {
+    /// A pipeline in front of `store` that opens logs and terminals through `streams`.
+    pub fn new(store: Arc<dyn Consensus>, streams: Arc<dyn OpenStreams>) -> Self {
+        Self { store, lines: Arc::default(), streams }
+    }
+
+    /// Answers a request of `identity`, which the bus vouches for. Every failure becomes a `Status`.
+    pub async fn handle(&self, identity: &str, request: ApiRequest) -> ApiResponse {
+        match self.route(identity, request).await {
+            Ok(response) => response,
+            Err(error) => answer::error(&error),
+        }
+    }
+
+    async fn route(&self, identity: &str, request: ApiRequest) -> Result<ApiResponse, ApiError> {
+        let call = match Call::read(identity, request)? {
+            Wanted::Resource(call) => call,
+            Wanted::Path(path) => return self.path(path).await,
+        };
+        match (call.path.subresource.as_str(), call.verb) {
+            ("" | "status", Verb::Get) => self.get(&call).await,
+            ("", Verb::List) => self.list(&call).await,
+            ("", Verb::Watch) => self.watch(&call).await,
+            ("", Verb::Create) => self.create(&call).await,
+            ("", Verb::Update) => self.update(&call, Part::Whole).await,
+            ("", Verb::Patch) => self.patch(&call, Part::Whole).await,
+            ("", Verb::Delete) => self.delete(&call).await,
+            ("", Verb::DeleteCollection) => self.delete_collection(&call).await,
+            ("status", Verb::Update) => self.update(&call, Part::Status).await,
+            ("status", Verb::Patch) => self.patch(&call, Part::Status).await,
+            ("finalize", Verb::Update) => self.update(&call, Part::Finalizers).await,
+            ("scale", Verb::Get) => self.get_scale(&call).await,
+            ("scale", Verb::Update) => self.update_scale(&call).await,
+            ("scale", Verb::Patch) => self.patch_scale(&call).await,
+            ("binding", Verb::Create) => self.bind_one(&call).await,
+            ("eviction", Verb::Create) => self.evict(&call).await,
+            ("log", Verb::Get) | ("exec" | "attach", Verb::Get | Verb::Create) => self.connect(&call).await,
+            _ => Err(call::not_allowed()),
+        }
+    }
+}
+
+/// What a failure of the store is to a client.
+fn store_error(error: StoreError) -> ApiError {
+    let retry = |reason| ApiError {
+        retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+        ..ApiError::new(reason, error.to_string())
+    };
+    match error {
+        StoreError::NotLeader { .. } | StoreError::Unavailable(_) => retry(Reason::ServiceUnavailable),
+        StoreError::Timeout => retry(Reason::Timeout),
+        StoreError::Full(_) => ApiError::new(Reason::InsufficientStorage, error.to_string()),
+    }
+}
+
+/// A fault of this program, told to the log and, without details, to the client.
+fn internal(what: &str, error: &dyn std::fmt::Display) -> ApiError {
+    tracing::error!(%error, "{what}");
+    ApiError::new(Reason::InternalError, format!("Internal error occurred: {what}"))
+}

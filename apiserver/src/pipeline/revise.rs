@@ -1,0 +1,99 @@
+//! What an update makes of an object: the part of it that may change, checked, or nothing, or its end.
+
+use super::create::{encode, refuse, tried};
+use super::removal;
+use super::{commit::Decision, metadata};
+use crate::behaviour::{self, Behaviour, FieldValidation, causes};
+use crate::state::{Action, Key, Object, Op, Require};
+use kubus_proto::path::ResourcePath;
+use kubus_proto::{ApiError, Verb};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Which part of the object a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All but the status.
+    Whole,
+    /// The status.
+    Status,
+    /// `spec.finalizers` of a namespace.
+    Finalizers,
+}
+
+/// A change that is asked for.
+pub struct Revision<'a> {
+    /// Which object.
+    pub path: &'a ResourcePath,
+    /// update or patch.
+    pub verb: Verb,
+    /// Which part of it.
+    pub part: Part,
+    /// What to do about unknown fields.
+    pub validation: FieldValidation,
+    /// Whether it is only tried out.
+    pub dry_run: bool,
+}
+
+impl Revision<'_> {
+    /// Decides what `new`, sent for `old` (the decoded `current`), comes to; warnings go into `warnings`.
+    pub fn decide(
+        &self,
+        current: &Arc<Object>,
+        old: &Value,
+        mut new: Value,
+        warnings: &mut Vec<String>,
+    ) -> Result<Decision, ApiError> {
+        let row = self.path.row;
+        let behaviour = behaviour::of(row);
+        metadata::address(self.path, &mut new)?;
+        *warnings = behaviour::decode(row, &new, self.validation)?;
+        let sent = |key: &str| new["metadata"][key].as_str().unwrap_or_default().to_owned();
+        let (uid, version) = (sent("uid"), sent("resourceVersion"));
+        metadata::preconditions(row, &self.path.name, &uid, &version, old)?;
+        let mut wrong = Vec::new();
+        // Leases are locks: who writes one must have seen it.
+        if row.plural == "leases" && self.verb == Verb::Update && version.is_empty() {
+            wrong.push(causes::invalid("metadata.resourceVersion", 0, "must be specified for an update"));
+        }
+        (behaviour.default)(&mut new);
+        self.prepare(behaviour, &mut new, old);
+        wrong.extend(metadata::validate_update(&new, old));
+        if self.part == Part::Whole {
+            wrong.extend((behaviour.validate_update)(&new, old));
+        }
+        refuse(row, &new, wrong)?;
+        // The revision is the store's; with the old one in place the objects can be compared.
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+        let due = removal::is_due(row, &new);
+        if new == *old && !due {
+            return Ok(Decision::Keep(current.clone()));
+        }
+        if self.dry_run {
+            return Ok(Decision::Tried(tried(&new)?));
+        }
+        let action = if due { Action::Delete } else { Action::Put(encode(row, &new)?) };
+        let key = Key::new(row.resource_key(), self.path.namespace.as_str(), self.path.name.as_str());
+        Ok(Decision::Write(vec![Op { key, require: Require::revision(current.revision), action }]))
+    }
+
+    fn prepare(&self, behaviour: &Behaviour, new: &mut Value, old: &Value) {
+        match self.part {
+            Part::Whole => (behaviour.prepare_update)(new, old),
+            Part::Status => (behaviour.prepare_status)(new, old),
+            Part::Finalizers => {
+                let finalizers = new["spec"]["finalizers"].take();
+                *new = old.clone();
+                if finalizers.as_array().is_some_and(|f| !f.is_empty()) {
+                    new["spec"]["finalizers"] = finalizers;
+                } else if let Some(spec) = new["spec"].as_object_mut() {
+                    spec.remove("finalizers");
+                }
+            }
+        }
+        metadata::prepare_update(new, old);
+        if self.part == Part::Whole && (behaviour.spec_changed)(new, old) {
+            metadata::bump_generation(new);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! scale: the number of replicas as an object of its own, `autoscaling/v1` Scale.
+//! <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/scale-v1/>
+
+use super::call::{Call, decode};
+use super::options::Freshness;
+use super::revise::Part;
+use super::{Api, answer, metadata, patch};
+use crate::behaviour::causes;
+use crate::patch::apply_patch;
+use kubus_proto::selector::Selector;
+use kubus_proto::{ApiError, ApiResponse, Reason};
+use serde_json::{Value, json};
+
+/// The Scale of a workload.
+fn view(object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    let mut scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {}, "spec": {}, "status": {}});
+    for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if !metadata[key].is_null() {
+            scale["metadata"][key] = metadata[key].clone();
+        }
+    }
+    // A ReplicationController without a word about replicas has one.
+    scale["spec"]["replicas"] = json!(object["spec"]["replicas"].as_i64().unwrap_or(1));
+    scale["status"]["replicas"] = json!(object["status"]["replicas"].as_i64().unwrap_or(0));
+    let selector = &object["spec"]["selector"];
+    let parsed = match serde_json::from_value(selector.clone()) {
+        Ok(selector) if object["kind"] != "ReplicationController" => Selector::from_label_selector(&selector).ok(),
+        _ => serde_json::from_value(selector.clone()).ok().map(|labels| Selector::from_map(&labels)),
+    };
+    scale["status"]["selector"] = json!(parsed.map(|s| s.to_string()).unwrap_or_default());
+    scale
+}
+
+/// The object with the replicas of a Scale; 422 for a Scale that is none.
+fn with_replicas(call: &Call, old: &Value, scale: &Value) -> Result<Value, ApiError> {
+    let bad = |message: String| ApiError::new(Reason::BadRequest, message);
+    let kind = scale["kind"].as_str().unwrap_or("Scale");
+    if kind != "Scale" {
+        return Err(bad(format!("{kind} cannot be handled as a Scale")));
+    }
+    let sent = |key: &str| scale["metadata"][key].as_str().unwrap_or_default();
+    let name = call.path.name.as_str();
+    if !sent("name").is_empty() && sent("name") != name {
+        let text = format!("the name of the object ({}) does not match the name on the URL ({name})", sent("name"));
+        return Err(bad(text));
+    }
+    metadata::preconditions(call.row(), name, sent("uid"), sent("resourceVersion"), old)?;
+    let replicas = match &scale["spec"]["replicas"] {
+        Value::Null => 0,
+        number => number.as_i64().ok_or_else(|| bad("spec.replicas is not a number".to_owned()))?,
+    };
+    if replicas < 0 {
+        let cause = causes::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
+        return Err(ApiError::invalid("autoscaling", "Scale", name, vec![cause]));
+    }
+    let mut new = old.clone();
+    new["spec"]["replicas"] = json!(replicas);
+    Ok(new)
+}
+
+impl Api {
+    /// Answers with the Scale of an object.
+    pub(super) async fn get_scale(&self, call: &Call) -> Result<ApiResponse, ApiError> {
+        let state = self.state(Freshness::of_get(&call.query)?).await?;
+        call.authorize(&state)?;
+        let object = state.get(&call.key()).ok_or_else(|| call.not_found())?;
+        answer::value(200, &view(&decode(&object.bytes)?))
+    }
+
+    /// Takes the replicas of the Scale that is sent.
+    pub(super) async fn update_scale(&self, call: &Call) -> Result<ApiResponse, ApiError> {
+        let body = call.value()?;
+        self.change_scale(call, |_| Ok(body.clone())).await
+    }
+
+    /// Takes the replicas of the patched Scale.
+    pub(super) async fn patch_scale(&self, call: &Call) -> Result<ApiResponse, ApiError> {
+        let (kind, patch) = (patch::language(call)?, call.value()?);
+        self.change_scale(call, |old| apply_patch(kind, call.row(), &view(old), &patch)).await
+    }
+
+    async fn change_scale(
+        &self,
+        call: &Call,
+        scale: impl Fn(&Value) -> Result<Value, ApiError> + Send + Sync,
+    ) -> Result<ApiResponse, ApiError> {
+        let revision = call.revision(Part::Whole)?;
+        let mut warnings = Vec::new();
+        let written = self
+            .change(call, |current, old| {
+                let new = with_replicas(call, old, &scale(old)?)?;
+                revision.decide(current, old, new, &mut warnings)
+            })
+            .await?;
+        answer::value(200, &view(&decode(&written)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_shows_replicas_and_selector() {
+        for (object, selector) in [
+            (
+                json!({"kind": "Deployment", "metadata": {"name": "web", "uid": "u"}, "status": {"replicas": 2},
+                    "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}}}),
+                "app=web",
+            ),
+            (
+                json!({"kind": "ReplicationController", "metadata": {"name": "web", "uid": "u"},
+                    "status": {"replicas": 2}, "spec": {"replicas": 3, "selector": {"a": "b", "c": "d"}}}),
+                "a=b,c=d",
+            ),
+        ] {
+            assert_eq!(
+                view(&object),
+                json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web", "uid": "u"},
+                    "spec": {"replicas": 3}, "status": {"replicas": 2, "selector": selector}})
+            );
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! update: the whole object, its status, or a namespace's finalizers, replaced by what is sent.
+
+use super::call::Call;
+use super::commit::Decision;
+use super::revise::{Part, Revision};
+use super::{Api, answer, internal};
+use crate::behaviour::FieldValidation;
+use crate::state::{Object, State};
+use kubus_proto::{ApiError, ApiResponse};
+use serde_json::Value;
+use std::sync::Arc;
+
+impl Api {
+    /// Replaces a part of an object and answers with the object.
+    pub(super) async fn update(&self, call: &Call, part: Part) -> Result<ApiResponse, ApiError> {
+        let body = call.value()?;
+        let revision = call.revision(part)?;
+        let mut warnings = Vec::new();
+        let written =
+            self.change(call, |current, old| revision.decide(current, old, body.clone(), &mut warnings)).await?;
+        Ok(ApiResponse { warnings, ..answer::bytes(200, written) })
+    }
+
+    /// Writes what `decide` makes of the object a call is about, which must be there; gives its bytes afterwards.
+    pub(super) async fn change(
+        &self,
+        call: &Call,
+        mut decide: impl FnMut(&Arc<Object>, &Value) -> Result<Decision, ApiError> + Send,
+    ) -> Result<bytes::Bytes, ApiError> {
+        let key = call.key();
+        let decide = |state: &State| {
+            call.authorize(state)?;
+            let current = state.get(&key).ok_or_else(|| call.not_found())?;
+            let old = current.decode().map_err(|e| internal("a stored object cannot be decoded", &e))?;
+            decide(current, &old)
+        };
+        Ok(self.commit(call.request_id(), Some(&key), decide).await?.bytes())
+    }
+}
+
+impl Call {
+    /// The change a call asks for.
+    pub(super) fn revision(&self, part: Part) -> Result<Revision<'_>, ApiError> {
+        Ok(Revision {
+            path: &self.path,
+            verb: self.verb,
+            part,
+            validation: match part {
+                Part::Whole | Part::Status => self.query.field_validation()?,
+                Part::Finalizers => FieldValidation::Ignore,
+            },
+            dry_run: self.query.dry_run("UpdateOptions")?,
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! One file a command.
+
+pub mod annotate;
+pub mod api_resources;
+pub mod apply;
+pub mod cluster_info;
+pub mod completion;
+pub mod config;
+pub mod cordon;
+pub mod create;
+pub mod delete;
+pub mod describe;
+mod dry_run;
+pub mod edit;
+pub mod events;
+pub mod exec;
+pub mod get;
+mod key_values;
+pub mod label;
+pub mod logs;
+mod pod_of;
+pub mod rollout;
+pub mod scale;
+pub mod set;
+pub mod version;
+pub mod wait;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The grammar of `TYPE[,TYPE] [NAME…]` and `TYPE/NAME…` that most commands share.
+
+use crate::error::{CliError, Result};
+use crate::fail;
+use kubus_proto::{KIND_TABLE, KindRow, kinds};
+
+/// What was named: a kind, and an object or all of them.
+#[derive(Clone, Debug)]
+pub struct ResourceArg {
+    /// Its row in the kinds table.
+    pub row: &'static KindRow,
+    /// Name of the object, `None` for every object.
+    pub name: Option<String>,
+}
+
+/// Several kinds or objects as they stand on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct ResourceArgs {
+    /// In their order.
+    pub args: Vec<ResourceArg>,
+}
+
+impl ResourceArgs {
+    /// Reads the arguments. Empty ones are no error here, since `-f` may stand instead.
+    pub fn parse(words: &[String]) -> Result<Self> {
+        let Some(first) = words.first() else { return Ok(Self::default()) };
+        if words.iter().any(|word| word.contains('/')) {
+            return Ok(Self { args: words.iter().map(|word| slash_form(word)).collect::<Result<_>>()? });
+        }
+        let rows = rows(first)?;
+        let mut args = Vec::new();
+        for row in rows {
+            match &words[1..] {
+                [] => args.push(ResourceArg { row, name: None }),
+                names => args.extend(names.iter().map(|name| ResourceArg { row, name: Some(name.clone()) })),
+            }
+        }
+        Ok(Self { args })
+    }
+
+    /// Whether nothing was named.
+    pub fn is_empty(&self) -> bool {
+        self.args.is_empty()
+    }
+
+    /// Whether single objects were named.
+    pub fn has_names(&self) -> bool {
+        self.args.iter().any(|arg| arg.name.is_some())
+    }
+
+    /// Whether kinds were named without objects.
+    pub fn has_kinds(&self) -> bool {
+        self.args.iter().any(|arg| arg.name.is_none())
+    }
+}
+
+fn slash_form(word: &str) -> Result<ResourceArg> {
+    let Some((kind, name)) = word.split_once('/') else {
+        fail!(
+            "there is no need to specify a resource type as a separate argument when passing arguments in \
+             resource/name form (e.g. 'kubus get resource/<resource_name>' instead of 'kubus get resource \
+             resource/<resource_name>'"
+        );
+    };
+    if kind.is_empty() || name.is_empty() || name.contains('/') {
+        fail!("arguments in resource/name form must have a single resource and name");
+    }
+    Ok(ResourceArg { row: row(kind)?, name: Some(name.to_owned()) })
+}
+
+/// Kinds of a comma list; categories such as `all` are spread out.
+fn rows(list: &str) -> Result<Vec<&'static KindRow>> {
+    let mut found: Vec<&'static KindRow> = Vec::new();
+    let mut add = |row: &'static KindRow| {
+        if !found.iter().any(|other| std::ptr::eq(*other, row)) {
+            found.push(row);
+        }
+    };
+    for name in list.split(',').filter(|name| !name.is_empty()) {
+        let members: Vec<_> = KIND_TABLE.iter().copied().filter(|row| row.categories.contains(&name)).collect();
+        if members.is_empty() {
+            add(row(name)?);
+        } else {
+            members.into_iter().for_each(&mut add);
+        }
+    }
+    if found.is_empty() {
+        fail!("Required resource not specified.");
+    }
+    Ok(found)
+}
+
+/// The kind that a user calls `name`.
+pub fn row(name: &str) -> Result<&'static KindRow> {
+    kinds::by_name(name).ok_or_else(|| {
+        let hint = similar_resource(name).map(|other| format!("\nDid you mean {other:?}?")).unwrap_or_default();
+        CliError::message(format!("the server doesn't have a resource type {name:?}{hint}"))
+    })
+}
+
+/// Names at least this alike are suggested.
+const LIKENESS: f64 = 0.75;
+
+fn similar_resource(name: &str) -> Option<&'static str> {
+    let names = KIND_TABLE.iter().flat_map(|row| [row.plural, row.singular]);
+    most_alike(&name.to_lowercase(), names)
+}
+
+/// The candidate that reads most like `word`, if any does.
+pub fn most_alike<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= LIKENESS)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<String> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let args = ResourceArgs::parse(&words)?;
+        let texts: Vec<String> =
+            args.args.iter().map(|a| format!("{}/{}", a.row.plural, a.name.as_deref().unwrap_or("*"))).collect();
+        Ok(texts.join(" "))
+    }
+
+    #[test]
+    fn arguments_name_kinds_and_objects() {
+        for (line, expected) in [
+            ("", ""),
+            ("pods", "pods/*"),
+            ("po a b", "pods/a pods/b"),
+            ("deployment/a rs/b", "deployments/a replicasets/b"),
+            ("deploy.apps a", "deployments/a"),
+            ("Deployment.v1.apps a", "deployments/a"),
+            ("po,rs", "pods/* replicasets/*"),
+            ("po,rs x", "pods/x replicasets/x"),
+            ("all", "pods/* replicationcontrollers/* deployments/* replicasets/*"),
+            ("all,pods", "pods/* replicationcontrollers/* deployments/* replicasets/*"),
+        ] {
+            assert_eq!(parsed(line).expect(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_arguments_are_explained() {
+        for (line, part) in [
+            ("foo", "the server doesn't have a resource type \"foo\""),
+            ("deploymnet x", "Did you mean \"deployment\"?"),
+            ("pods a/b", "there is no need to specify a resource type as a separate argument"),
+            ("pods/", "must have a single resource and name"),
+            ("pods/a/b", "must have a single resource and name"),
+            (",", "Required resource not specified"),
+        ] {
+            let error = parsed(line).expect_err(line).to_string();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Watches that miss nothing although the bus may lose, repeat and delay messages.
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
+
+mod bookmarks;
+mod initial;
+mod lines;
+mod plan;
+mod selection;
+mod session;
+pub mod tracker;
+
+use crate::{Bus, BusError};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt, Stream, StreamExt};
+use kubus_proto::{ApiError, codec};
+use serde_json::Value;
+
+pub(crate) use bookmarks::Bookmarks;
+pub(crate) use lines::lines;
+
+/// What an event of a watch says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// The object is new, or has come to match the selectors.
+    Added,
+    /// It has changed.
+    Modified,
+    /// It is gone, or has ceased to match the selectors.
+    Deleted,
+    /// Nothing happened to any object; everything up to the object's resourceVersion is told.
+    Bookmark,
+}
+
+impl EventType {
+    /// As Kubernetes writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EventType::Added => "ADDED",
+            EventType::Modified => "MODIFIED",
+            EventType::Deleted => "DELETED",
+            EventType::Bookmark => "BOOKMARK",
+        }
+    }
+}
+
+/// One event of a watch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchEvent {
+    /// What happened.
+    pub r#type: EventType,
+    /// The object after it; for a deletion its last state. A bookmark's has no more than its resourceVersion.
+    pub object: Value,
+}
+
+/// A watch cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The changes since the revision are not kept any longer (410): list again and watch from there.
+    #[error("the watch cannot go on: {0}")]
+    Expired(ApiError),
+    /// The bus or the apiserver refused it.
+    #[error(transparent)]
+    Bus(BusError),
+}
+
+/// An event whose object is still MessagePack.
+#[derive(Clone, Debug)]
+pub(crate) struct Raw {
+    pub(crate) event: EventType,
+    pub(crate) revision: u64,
+    pub(crate) object: Bytes,
+}
+
+/// Watches a collection, or with a path that names one, an object. `query` is Kubernetes' (`labelSelector`,
+/// `fieldSelector`, `allowWatchBookmarks`, `timeoutSeconds`, `sendInitialEvents`); `from` is the resourceVersion of the
+/// list that was read before. Without `from` everything there is comes first, as [`EventType::Added`].
+///
+/// The stream lives through lost messages, reconnects and changes of the leader. It ends after `timeoutSeconds`, with
+/// [`WatchError::Expired`] when the revision is too old, or with what the apiserver refuses; nothing follows an error.
+pub fn watch(
+    bus: &Bus,
+    path: &str,
+    query: &str,
+    from: Option<&str>,
+) -> impl Stream<Item = Result<WatchEvent, WatchError>> + Send + Unpin + use<> {
+    let query = match from {
+        Some(from) => format!("{query}&resourceVersion={}", kubus_proto::path::encode(from)),
+        None => query.to_owned(),
+    };
+    let (bus, path) = (bus.clone(), path.to_owned());
+    let opening = async move {
+        match open(&bus, &path, &query).await {
+            Ok(events) => events,
+            Err(error) => Box::pin(futures::stream::once(std::future::ready(Err(error)))),
+        }
+    };
+    Box::pin(opening.flatten_stream().map(|event| {
+        let Raw { event, object, .. } = event?;
+        let object = codec::decode(&object).map_err(BusError::from)?;
+        Ok(WatchEvent { r#type: event, object })
+    }))
+}
+
+/// Opens a watch; an error is the apiserver's refusal, or its silence.
+pub(crate) async fn open(
+    bus: &Bus,
+    path: &str,
+    query: &str,
+) -> Result<BoxStream<'static, Result<Raw, WatchError>>, WatchError> {
+    let plan = plan::Plan::parse(path, query).map_err(BusError::from)?;
+    let session = session::Session::open(bus, plan).await?;
+    Ok(Box::pin(futures::stream::unfold(session, |mut session| async move {
+        session.next().await.map(|event| (event, session))
+    })))
+}

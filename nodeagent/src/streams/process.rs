@@ -1,0 +1,97 @@
+//! exec and attach: a process' ends joined to a client's.
+
+use super::StreamFailure;
+use crate::pod::view::View;
+use crate::runtime::{ExecSpec, Output, Runtime, Session, SessionId};
+use futures::StreamExt;
+use kubus_client::stream::{Received, StreamReceiver, StreamSender};
+use kubus_proto::stream::{Operation, channel};
+use serde::Deserialize;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+/// Size of a terminal as clients send it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Size {
+    width: u16,
+    height: u16,
+}
+
+/// Runs or attaches until the process or the client is done; the process' exit code.
+pub(super) async fn run(
+    view: &View,
+    operation: Operation,
+    runtime: &dyn Runtime,
+    sender: &mut StreamSender,
+    receiver: &mut StreamReceiver,
+) -> Result<Option<i32>, StreamFailure> {
+    let session = open(view, operation, runtime).await?;
+    let Session { id, mut output, input } = session;
+    let send = async {
+        while let Some(item) = output.next().await {
+            let (channel, data) = match item.map_err(StreamFailure::of)? {
+                Output::Stdout(data) => (channel::STDOUT, data),
+                Output::Stderr(data) => (channel::STDERR, data),
+            };
+            sender.send(channel, data).await.map_err(StreamFailure::of)?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        sent = send => sent?,
+        // The client is gone; the process is left to itself, as the engine does.
+        () = receive(receiver, input, &id, runtime) => return Ok(None),
+    }
+    runtime.exit_code(&id).await.map_err(StreamFailure::of)
+}
+
+async fn open(view: &View, operation: Operation, runtime: &dyn Runtime) -> Result<Session, StreamFailure> {
+    let (container, spec, attach) = match operation {
+        Operation::Exec { container, command, stdin, stdout, stderr, tty } => {
+            (container, ExecSpec { command, stdin, stdout, stderr, tty }, false)
+        }
+        Operation::Attach { container, stdin, stdout, stderr, tty } => {
+            (container, ExecSpec { command: Vec::new(), stdin, stdout, stderr, tty }, true)
+        }
+        Operation::Logs { .. } | Operation::PortForward { .. } => {
+            return Err(StreamFailure("not a request for a process".to_owned()));
+        }
+    };
+    let found = view.container(&container).map_err(StreamFailure::of)?;
+    let id = found.id.as_deref().filter(|_| found.running);
+    let id = id.ok_or_else(|| StreamFailure(format!("container not found ({:?})", found.name)))?;
+    let opened = if attach { runtime.attach(id, &spec).await } else { runtime.exec(id, &spec).await };
+    opened.map_err(StreamFailure::of)
+}
+
+/// Passes on what the client sends; ready when the client is gone.
+async fn receive(
+    receiver: &mut StreamReceiver,
+    mut input: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
+    id: &SessionId,
+    runtime: &dyn Runtime,
+) {
+    let mut open = true;
+    loop {
+        match receiver.next().await {
+            Ok(Received::Data { channel: channel::STDIN, data }) if open => {
+                // A process that closed its input ends by itself; the client goes on reading.
+                open = input.write_all(&data).await.is_ok() && input.flush().await.is_ok();
+            }
+            Ok(Received::Data { channel: channel::RESIZE, data }) => {
+                if let Ok(size) = serde_json::from_slice::<Size>(&data)
+                    && let Err(error) = runtime.resize(id, size.width, size.height).await
+                {
+                    tracing::debug!(%error, "cannot resize a terminal");
+                }
+            }
+            Ok(Received::Close { channel: channel::STDIN }) => {
+                // An input that is closed already is what was asked for.
+                let _ = input.shutdown().await;
+                open = false;
+            }
+            Ok(Received::Data { .. } | Received::Close { .. }) => {}
+            Ok(Received::End { .. }) | Err(_) => return,
+        }
+    }
+}

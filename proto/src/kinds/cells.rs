@@ -1,0 +1,48 @@
+//! Small readers that the cells of several kinds share.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+pub(super) fn string(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn string_map(value: &Value) -> BTreeMap<String, String> {
+    value.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), string(v))).collect()
+}
+
+pub(super) fn name(object: &Value) -> Value {
+    object["metadata"]["name"].clone()
+}
+
+pub(super) fn age(object: &Value, now: Timestamp) -> Value {
+    json!(crate::duration::age(object["metadata"]["creationTimestamp"].as_str(), now))
+}
+
+pub(super) fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or(0)
+}
+
+/// `a,b` of one field of each container of a pod template's spec.
+pub(super) fn containers(pod_spec: &Value, field: &str) -> Value {
+    let all: Vec<String> = pod_spec["containers"].as_array().into_iter().flatten().map(|c| string(&c[field])).collect();
+    json!(all.join(","))
+}
+
+/// A label selector as kubectl prints it, `<none>` for an empty one.
+pub(super) fn selector(value: &Value) -> Value {
+    let parsed = serde_json::from_value(value.clone())
+        .ok()
+        .and_then(|s| crate::selector::Selector::from_label_selector(&s).ok());
+    or_none(parsed.map(|s| s.to_string()).unwrap_or_default())
+}
+
+/// `<none>` for an empty text.
+pub(super) fn or_none(text: String) -> Value {
+    json!(if text.is_empty() { "<none>".to_owned() } else { text })
+}
