@@ -108,7 +108,7 @@ async fn pages_show_one_revision_whatever_happens_between_them() {
 
 #[tokio::test]
 async fn what_is_compacted_is_gone_with_a_hint_how_to_go_on() {
-    let cluster = Cluster::with_limits(Limits { count: 4, floor: 4, ..Limits::default() }).await;
+    let cluster = Cluster::with_limits(Limits { count: 4, floor: 4, answer_age_ms: 0, ..Limits::default() }).await;
     five_maps(&cluster).await;
     let first = cluster.get(&format!("{CONFIG_MAPS}?limit=2")).await.ok(200);
     for name in ["f", "g", "h", "i", "j"] {
