@@ -18,6 +18,7 @@ pub mod status;
 pub mod stream;
 pub mod subject;
 pub mod table;
+pub mod user;
 
 pub use kinds::{KIND_TABLE, KindRow, Verb};
 pub use request::{ApiRequest, ApiResponse};

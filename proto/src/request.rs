@@ -1,6 +1,7 @@
 //! One API request and its answer as they travel on the bus: Kubernetes' REST semantics in MessagePack.
 
 use crate::codec::CodecError;
+use crate::user::OnBehalf;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,9 @@ pub struct ApiRequest {
     /// Joins the log lines of one request over all processes.
     #[serde(default)]
     pub trace_id: u64,
+    /// The user a gateway speaks for; none where the sender speaks for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<OnBehalf>,
     /// MessagePack, empty where there is none.
     #[serde(default)]
     pub body: Bytes,
@@ -77,6 +81,7 @@ impl ApiRequest {
             accept: String::new(),
             user_agent: String::new(),
             trace_id: 0,
+            on_behalf: None,
             body: Bytes::new(),
         }
     }
@@ -98,6 +103,8 @@ impl ApiRequest {
             user_agent: String,
             #[serde(default)]
             trace_id: u64,
+            #[serde(default)]
+            on_behalf: Option<OnBehalf>,
             #[serde(borrow, default, with = "serde_bytes")]
             body: &'a [u8],
         }
@@ -111,6 +118,7 @@ impl ApiRequest {
             accept: read.accept,
             user_agent: read.user_agent,
             trace_id: read.trace_id,
+            on_behalf: read.on_behalf,
             body: message.slice_ref(read.body),
         })
     }

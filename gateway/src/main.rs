@@ -1,0 +1,4 @@
+//! The gateway process.
+#![forbid(unsafe_code)]
+
+fn main() {}
