@@ -159,5 +159,5 @@ impl Server {
 fn refuse(reason: Reason, message: impl Into<String>) -> ApiResponse {
     let error = ApiError { retry_after_seconds: reason.retryable().then_some(1), ..ApiError::new(reason, message) };
     let body = codec::encode(&error.to_status()).unwrap_or_default();
-    ApiResponse { code: reason.code(), warnings: Vec::new(), body: body.into() }
+    ApiResponse { code: reason.code(), body: body.into(), ..ApiResponse::default() }
 }

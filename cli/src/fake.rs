@@ -245,7 +245,7 @@ impl Server for FakeServer {
             Err(error) => (error.reason.code(), error.to_status()),
         };
         let body = Bytes::from(codec::encode(&value).expect("answer"));
-        Box::pin(async move { Ok(ApiResponse { code, warnings: Vec::new(), body }) })
+        Box::pin(async move { Ok(ApiResponse { code, body, ..ApiResponse::default() }) })
     }
 
     fn watch(&self, path: String, query: String) -> BoxFuture<'_, Result<Changes>> {

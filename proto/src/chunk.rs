@@ -47,7 +47,7 @@ fn envelope(index: u32, count: u32, data: &Bytes) -> Result<Bytes, CodecError> {
 pub fn split_response(response: &ApiResponse) -> Result<Vec<Bytes>, CodecError> {
     let texts: usize = response.warnings.iter().map(|w| w.len() + 5).sum();
     let size = response.body.len() + texts + ENVELOPE_BYTES;
-    if size > CHUNK_BYTES {
+    if size > CHUNK_BYTES || !response.content_type.is_empty() {
         return split(&crate::codec::encode(response)?.into());
     }
     let head = crate::codec::encode(&ResponseHead { code: response.code, warnings: &response.warnings })?;
@@ -158,7 +158,7 @@ mod tests {
             (200, vec![], 70_000),
             (201, vec![], CHUNK_BYTES),
         ] {
-            let response = ApiResponse { code, warnings, body: vec![7; size].into() };
+            let response = ApiResponse { code, warnings, body: vec![7; size].into(), ..ApiResponse::default() };
             let messages = split_response(&response).expect("split");
             let mut joiner = Joiner::default();
             let payload = messages.iter().find_map(|m| joiner.push(m).expect("chunk")).expect("whole");

@@ -125,14 +125,17 @@ impl ApiRequest {
 }
 
 /// An answer: an object, a list, a Table, a [`crate::event::Changes`] or a `Status`, in MessagePack.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ApiResponse {
     /// HTTP status code.
     pub code: u16,
     /// Texts for `Warning:` headers.
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// MessagePack. A large body comes in several messages, see [`Chunk`].
+    /// What the body is where it is not MessagePack (an OpenAPI document in protobuf, say); empty where it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content_type: String,
+    /// MessagePack, unless `content_type` says otherwise. A large body comes in several messages, see [`Chunk`].
     pub body: Bytes,
 }
 
@@ -144,11 +147,18 @@ impl ApiResponse {
             code: u16,
             #[serde(default)]
             warnings: Vec<String>,
+            #[serde(default)]
+            content_type: String,
             #[serde(borrow, with = "serde_bytes")]
             body: &'a [u8],
         }
         let read: Borrowed = rmp_serde::from_slice(payload)?;
-        Ok(Self { code: read.code, warnings: read.warnings, body: payload.slice_ref(read.body) })
+        Ok(Self {
+            code: read.code,
+            warnings: read.warnings,
+            content_type: read.content_type,
+            body: payload.slice_ref(read.body),
+        })
     }
 }
 

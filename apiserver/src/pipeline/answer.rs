@@ -54,7 +54,7 @@ impl Accept {
 
 /// Any encoded value.
 pub fn bytes(code: u16, body: Bytes) -> ApiResponse {
-    ApiResponse { code, warnings: Vec::new(), body }
+    ApiResponse { code, body, ..ApiResponse::default() }
 }
 
 /// Any value.

@@ -156,7 +156,7 @@ impl Ask<'_> {
     }
 
     pub async fn send(self) -> Answer {
-        let ApiResponse { code, warnings, body } = self.cluster.api.handle(self.identity, self.request).await;
+        let ApiResponse { code, warnings, body, .. } = self.cluster.api.handle(self.identity, self.request).await;
         // Not every answer is a JSON value: changes hold bytes.
         Answer { code, warnings, body: codec::decode(&body).unwrap_or_default(), bytes: body }
     }

@@ -138,8 +138,8 @@ mod tests {
     fn only_what_may_pass_is_asked_again() {
         let answer = |error: ApiError| ApiResponse {
             code: error.reason.code(),
-            warnings: Vec::new(),
             body: codec::encode(&error.to_status()).expect("encode").into(),
+            ..ApiResponse::default()
         };
         let told = |seconds| ApiError { retry_after_seconds: seconds, ..ApiError::new(Reason::TooManyRequests, "") };
         for (error, expected) in [

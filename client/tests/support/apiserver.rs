@@ -211,7 +211,7 @@ impl Apiserver {
     fn carry_out(&self, request: &ApiRequest) -> Result<(ApiResponse, Vec<(String, Change)>), ApiError> {
         let mut store = self.store.lock().unwrap();
         if request.path == "/echo" {
-            return Ok((ApiResponse { code: 200, warnings: vec![], body: request.body.clone() }, vec![]));
+            return Ok((ApiResponse { code: 200, body: request.body.clone(), ..ApiResponse::default() }, vec![]));
         }
         if request.path == "/large" {
             let body = codec::encode(&json!("x".repeat(request.query.parse().unwrap()))).unwrap();
@@ -373,7 +373,7 @@ fn answer(code: u16, value: &Value) -> ApiResponse {
 }
 
 fn answer_bytes(code: u16, body: Vec<u8>) -> ApiResponse {
-    ApiResponse { code, warnings: Vec::new(), body: body.into() }
+    ApiResponse { code, body: body.into(), ..ApiResponse::default() }
 }
 
 fn refuse(error: &ApiError) -> ApiResponse {
