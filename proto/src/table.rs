@@ -31,10 +31,17 @@ pub const fn integer(name: &'static str) -> Column {
     Column { name, kind: "integer", format: "", priority: 0 }
 }
 
+/// A true-or-false column.
+pub const fn boolean(name: &'static str) -> Column {
+    Column { name, kind: "boolean", format: "", priority: 0 }
+}
+
 /// The name column.
 pub const NAME: Column = Column { name: "Name", kind: "string", format: "name", priority: 0 };
 /// The age column.
 pub const AGE: Column = text("Age");
+/// The time of creation, of kinds that have no columns of their own.
+pub const CREATED: Column = Column { name: "Created At", kind: "date", format: "", priority: 0 };
 
 /// A `meta.k8s.io/v1` Table of `objects`, with the metadata of each in its row (`includeObject=Metadata`).
 pub fn table(columns: &[Column], rows: Vec<(Vec<Value>, Value)>, resource_version: &str, list: Value) -> Value {

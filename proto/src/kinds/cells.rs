@@ -24,6 +24,11 @@ pub(super) fn age(object: &Value, now: Timestamp) -> Value {
     json!(crate::duration::age(object["metadata"]["creationTimestamp"].as_str(), now))
 }
 
+/// When the object was made, as it is stored.
+pub(super) fn created(object: &Value) -> Value {
+    object["metadata"]["creationTimestamp"].clone()
+}
+
 pub(super) fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or(0)
 }
@@ -45,4 +50,27 @@ pub(super) fn selector(value: &Value) -> Value {
 /// `<none>` for an empty text.
 pub(super) fn or_none(text: String) -> Value {
     json!(if text.is_empty() { "<none>".to_owned() } else { text })
+}
+
+/// Cells of the two kinds of role bindings.
+pub(super) fn binding_cells(binding: &Value, now: Timestamp) -> Vec<Value> {
+    let role = &binding["roleRef"];
+    let named = |kind: &str| {
+        let all = binding["subjects"].as_array().into_iter().flatten().filter(|s| s["kind"] == kind);
+        let texts: Vec<String> = all
+            .map(|s| match kind {
+                "ServiceAccount" => format!("{}/{}", string(&s["namespace"]), string(&s["name"])),
+                _ => string(&s["name"]),
+            })
+            .collect();
+        json!(texts.join(", "))
+    };
+    vec![
+        name(binding),
+        json!(format!("{}/{}", string(&role["kind"]), string(&role["name"]))),
+        age(binding, now),
+        named("User"),
+        named("Group"),
+        named("ServiceAccount"),
+    ]
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 mod cells;
+pub mod cluster_role;
+pub mod cluster_role_binding;
 pub mod config_map;
 pub mod deployment;
 pub mod event;
@@ -17,6 +19,8 @@ pub mod node;
 pub mod pod;
 pub mod replica_set;
 pub mod replication_controller;
+pub mod role;
+pub mod role_binding;
 pub mod secret;
 pub mod service_account;
 
@@ -192,6 +196,10 @@ pub static KIND_TABLE: &[&KindRow] = &[
     &deployment::ROW,
     &replica_set::ROW,
     &lease::ROW,
+    &cluster_role::ROW,
+    &cluster_role_binding::ROW,
+    &role::ROW,
+    &role_binding::ROW,
 ];
 
 /// The row of `<group>` and plural.

@@ -1,0 +1,24 @@
+//! RoleBinding: who has a role in one namespace.
+
+use super::cells::binding_cells;
+use super::{ALL_VERBS, KindRow, no_fields, no_scope};
+use crate::table::{AGE, NAME, text, wide};
+
+/// Row of RoleBinding.
+pub static ROW: KindRow = KindRow {
+    group: "rbac.authorization.k8s.io",
+    version: "v1",
+    older_versions: &[],
+    kind: "RoleBinding",
+    plural: "rolebindings",
+    singular: "rolebinding",
+    short_names: &[],
+    namespaced: true,
+    categories: &[],
+    verbs: ALL_VERBS,
+    subresources: &[],
+    columns: &[NAME, text("Role"), AGE, wide("Users"), wide("Groups"), wide("ServiceAccounts")],
+    cells: binding_cells,
+    fields: no_fields,
+    scope: no_scope,
+};
