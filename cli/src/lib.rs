@@ -9,7 +9,6 @@ pub mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod grammar;
-pub mod jsonpath;
 pub mod manifest;
 pub mod merge;
 pub mod printer;
@@ -19,3 +18,5 @@ pub mod selection;
 pub mod server;
 pub mod watching;
 pub mod yaml;
+
+pub use kubus_proto::jsonpath;

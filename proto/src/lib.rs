@@ -6,6 +6,7 @@ pub mod codec;
 pub mod duration;
 pub mod event;
 pub mod heartbeat;
+pub mod jsonpath;
 pub mod kinds;
 pub mod merge_keys;
 pub mod names;
