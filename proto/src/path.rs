@@ -20,6 +20,14 @@ pub struct ResourcePath {
 impl ResourcePath {
     /// Reads a path; `None` where it names nothing in the table.
     pub fn parse(path: &str) -> Option<Self> {
+        Self::parse_with(path, |_, _, _| None)
+    }
+
+    /// Reads a path; `custom` finds the row of what is not in the table by its group, version and plural.
+    pub fn parse_with(
+        path: &str,
+        custom: impl FnOnce(&str, &str, &str) -> Option<&'static KindRow>,
+    ) -> Option<Self> {
         let mut parts = path.trim_matches('/').split('/').map(decode);
         let (group, version) = match parts.next()?.as_str() {
             "api" => (String::new(), parts.next()?),
@@ -35,7 +43,8 @@ impl ResourcePath {
             }
             _ => (String::new(), rest.as_slice()),
         };
-        let row = by_plural(&group, rest.first()?)?;
+        let plural = rest.first()?;
+        let row = by_plural(&group, plural).or_else(|| custom(&group, &version, plural))?;
         if !row.versions().any(|v| v == version) || rest.len() > 3 || (!namespace.is_empty() && !row.namespaced) {
             return None;
         }

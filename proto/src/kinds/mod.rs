@@ -11,6 +11,7 @@ mod cells;
 pub mod cluster_role;
 pub mod cluster_role_binding;
 pub mod config_map;
+pub mod custom;
 pub mod deployment;
 pub mod event;
 pub mod lease;
@@ -120,7 +121,8 @@ pub struct KindRow {
     pub subresources: &'static [Subresource],
     /// Columns of its Table.
     pub columns: &'static [Column],
-    /// Cells of one object at a moment, as many as there are columns.
+    /// Cells of one object at a moment, as many as there are columns. Called by [`KindRow::cells_of`], which knows custom
+    /// kinds too.
     pub cells: fn(&Value, Timestamp) -> Vec<Value>,
     /// Selectable fields of one object.
     pub fields: fn(&Value) -> Fields,
@@ -170,12 +172,28 @@ impl KindRow {
         }
     }
 
+    /// CamelCase name of a list of the kind.
+    pub fn list_kind(&self) -> String {
+        custom::of(self).map_or_else(|| format!("{}List", self.kind), |custom| custom.definition.list_kind.clone())
+    }
+
+    /// Cells of one object at a moment, as many as there are columns.
+    pub fn cells_of(&self, object: &Value, now: Timestamp) -> Vec<Value> {
+        match custom::of(self) {
+            Some(custom) => custom.cells(object, now),
+            None => (self.cells)(object, now),
+        }
+    }
+
     /// What selectors look at in `object`.
     pub fn selectable(&self, object: &Value) -> Selectable {
         let metadata = &object["metadata"];
         let labels = cells::string_map(&metadata["labels"]);
         let mut fields: BTreeMap<String, String> =
             (self.fields)(object).into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
+        if let Some(custom) = custom::of(self) {
+            fields.extend(custom.selectable_fields(object));
+        }
         for key in ["name", "namespace"] {
             fields.insert(format!("metadata.{key}"), cells::string(&metadata[key]));
         }
