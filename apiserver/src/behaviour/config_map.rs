@@ -2,48 +2,25 @@
 //! <https://kubernetes.io/docs/concepts/configuration/configmap/>
 
 use super::causes::{forbidden, invalid, too_long};
-use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::metadata::check;
 use super::names::config_key;
 use super::path::FieldPath;
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, PLAIN, schema_of};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kubus_proto::status::Cause;
 use serde_json::Value;
-use std::sync::LazyLock;
 
 /// Behaviour of ConfigMap.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::config_map::ROW,
-    schema,
-    default: |map| normalize(schema(), map),
-    prepare_create: prepare::nothing,
-    prepare_update: prepare::keep_metadata,
-    prepare_status: prepare::no_status,
-    spec_changed: prepare::never,
-    validate,
-    validate_update,
-    name: NameRule::DnsSubdomain,
+    schema: schema_of!(ConfigMap),
+    rules: |map, causes| check(map, causes, validate_data),
+    update_rules: |new, old, causes| validate_frozen(new, old, &["data", "binaryData"], causes),
+    ..PLAIN
 };
 
 /// Most bytes the data of a ConfigMap or a Secret may hold.
 pub const DATA_LIMIT_BYTES: usize = 1024 * 1024;
-
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<ConfigMap>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn validate(map: &Value) -> Vec<Cause> {
-    let map: ConfigMap = match typed(map) {
-        Ok(map) => map,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&map.metadata, true, NameRule::DnsSubdomain, &mut causes);
-    validate_data(&map, &mut causes);
-    causes
-}
 
 fn validate_data(map: &ConfigMap, causes: &mut Vec<Cause>) {
     let (text, binary) = (FieldPath::root("data"), FieldPath::root("binaryData"));
@@ -63,18 +40,6 @@ fn validate_data(map: &ConfigMap, causes: &mut Vec<Cause>) {
         // The object as a whole is meant; Kubernetes writes its path so.
         causes.push(too_long("[]", DATA_LIMIT_BYTES));
     }
-}
-
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (typed_new, typed_old): (ConfigMap, ConfigMap) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&typed_new.metadata, &typed_old.metadata, &mut causes);
-    validate_frozen(new, old, &["data", "binaryData"], &mut causes);
-    validate_data(&typed_new, &mut causes);
-    causes
 }
 
 /// Once `immutable` is true, neither it nor these fields may change.
@@ -115,7 +80,7 @@ mod tests {
             (json!({"a": big}), vec!["[]"]),
         ] {
             let map = json!({"metadata": metadata, "data": data, "binaryData": {"both": "eA=="}});
-            let found: Vec<String> = validate(&map).into_iter().map(|cause| cause.field).collect();
+            let found: Vec<String> = BEHAVIOUR.validate(&map).into_iter().map(|cause| cause.field).collect();
             assert_eq!(found, fields);
         }
     }
@@ -125,10 +90,13 @@ mod tests {
         let old = json!({"metadata": {"name": "a", "namespace": "b"}, "data": {"k": "v"}, "immutable": true});
         let mut new = old.clone();
         new["metadata"]["labels"] = json!({"x": "y"});
-        assert_eq!(validate_update(&new, &old), Vec::new());
+        assert_eq!(BEHAVIOUR.validate_update(&new, &old), Vec::new());
         new["data"]["k"] = json!("w");
         new["immutable"] = json!(false);
         let detail = "Forbidden: field is immutable when `immutable` is set";
-        assert_eq!(said(&validate_update(&new, &old)), [format!("immutable: {detail}"), format!("data: {detail}")]);
+        assert_eq!(
+            said(&BEHAVIOUR.validate_update(&new, &old)),
+            [format!("immutable: {detail}"), format!("data: {detail}")]
+        );
     }
 }

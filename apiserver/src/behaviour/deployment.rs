@@ -3,25 +3,23 @@
 
 use super::causes::{forbidden, invalid, not_supported, required};
 use super::defaulting::{object_or_new, put, put_filled};
-use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::metadata::typed;
 use super::names::percent;
 use super::path::FieldPath;
 use super::workload::{
-    default_replicas_and_own_template, has_selector, immutable, not_negative, validate_selector_and_template,
+    default_replicas_and_own_template, has_selector, immutable_selector, not_negative, validate_selector_and_template,
 };
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, PLAIN, prepare, schema_of};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 
 /// Behaviour of Deployment.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::deployment::ROW,
-    schema,
-    default,
+    schema: schema_of!(Deployment),
+    defaults,
     prepare_create: |deployment| prepare::first_generation(deployment, json!({})),
     prepare_update: prepare::keep_status,
     prepare_status: prepare::only_status,
@@ -29,22 +27,16 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
     spec_changed: |new, old| {
         prepare::spec_differs(new, old) || new["metadata"]["annotations"] != old["metadata"]["annotations"]
     },
-    validate,
-    validate_update,
-    name: NameRule::DnsSubdomain,
+    rules,
+    update_rules: immutable_selector,
+    ..PLAIN
 };
 
 const REVISIONS_KEPT: i32 = 10;
 const PROGRESS_DEADLINE_SECONDS: i32 = 600;
 const STRATEGIES: &[&str] = &["Recreate", "RollingUpdate"];
 
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<Deployment>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn default(deployment: &mut Value) {
-    normalize(schema(), deployment);
+fn defaults(deployment: &mut Value) {
     default_replicas_and_own_template(deployment);
     let Some(spec) = deployment.get_mut("spec").and_then(Value::as_object_mut) else { return };
     put(spec, "revisionHistoryLimit", REVISIONS_KEPT);
@@ -59,28 +51,9 @@ fn default(deployment: &mut Value) {
     }
 }
 
-fn validate(deployment: &Value) -> Vec<Cause> {
-    let new: Deployment = match typed(deployment) {
-        Ok(new) => new,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&new.metadata, true, NameRule::DnsSubdomain, &mut causes);
-    validate_spec(&new.spec.unwrap_or_default(), has_selector(deployment), &mut causes);
-    causes
-}
-
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (typed_new, typed_old): (Deployment, Deployment) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&typed_new.metadata, &typed_old.metadata, &mut causes);
-    validate_spec(&typed_new.spec.unwrap_or_default(), has_selector(new), &mut causes);
-    let path = FieldPath::root("spec");
-    immutable(&new["spec"]["selector"], &old["spec"]["selector"], &path.field("selector"), &mut causes);
-    causes
+fn rules(deployment: &Value, causes: &mut Vec<Cause>) {
+    let Some(new) = typed::<Deployment>(deployment, causes) else { return };
+    validate_spec(&new.spec.unwrap_or_default(), has_selector(deployment), causes);
 }
 
 fn validate_spec(spec: &DeploymentSpec, has_selector: bool, causes: &mut Vec<Cause>) {

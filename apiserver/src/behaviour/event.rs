@@ -2,61 +2,26 @@
 //! <https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>
 
 use super::causes::{invalid, required};
-use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::metadata::check;
 use super::names::qualified_name;
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, NameRule, PLAIN, schema_of};
 use k8s_openapi::api::core::v1::Event;
 use kubus_proto::status::Cause;
-use serde_json::Value;
-use std::sync::LazyLock;
 
 /// Behaviour of Event.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::event::ROW,
-    schema,
-    default: |event| normalize(schema(), event),
-    prepare_create: prepare::nothing,
-    prepare_update: prepare::keep_metadata,
-    prepare_status: prepare::no_status,
-    spec_changed: prepare::never,
-    validate,
-    validate_update,
+    schema: schema_of!(Event),
+    rules: |event, causes| check(event, causes, validate_event),
     // The name of what an event is about is part of its name, and some of those are no subdomains.
     name: NameRule::PathSegment,
+    ..PLAIN
 };
 
 /// Most characters of an action, a reason and a reporter of an event of the newer kind.
 const WORD_LIMIT: usize = 128;
 /// Most characters of its message.
 const MESSAGE_LIMIT: usize = 1024;
-
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<Event>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn validate(event: &Value) -> Vec<Cause> {
-    let event: Event = match typed(event) {
-        Ok(event) => event,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&event.metadata, true, NameRule::PathSegment, &mut causes);
-    validate_event(&event, &mut causes);
-    causes
-}
-
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (new, old): (Event, Event) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&new.metadata, &old.metadata, &mut causes);
-    validate_event(&new, &mut causes);
-    causes
-}
 
 fn validate_event(event: &Event, causes: &mut Vec<Cause>) {
     let own = event.metadata.namespace.as_deref().unwrap_or_default();
@@ -97,7 +62,7 @@ fn validate_event(event: &Event, causes: &mut Vec<Cause>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn an_event_is_where_its_object_is() {
@@ -108,14 +73,14 @@ mod tests {
             (event("a", json!({"kind": "Node"})), vec!["involvedObject.namespace"]),
             (event("a", json!({"kind": "Pod", "namespace": "b"})), vec!["involvedObject.namespace"]),
         ] {
-            let found: Vec<String> = validate(&event).into_iter().map(|cause| cause.field).collect();
+            let found: Vec<String> = BEHAVIOUR.validate(&event).into_iter().map(|cause| cause.field).collect();
             assert_eq!(found, fields, "{event}");
         }
         let mut newer = event("a", json!({"namespace": "a"}));
         newer["eventTime"] = json!("2024-01-01T00:00:00.000000Z");
         newer["reportingComponent"] = json!("kubelet");
         newer["reason"] = json!("x".repeat(129));
-        let found: Vec<String> = validate(&newer).into_iter().map(|cause| cause.field).collect();
+        let found: Vec<String> = BEHAVIOUR.validate(&newer).into_iter().map(|cause| cause.field).collect();
         assert_eq!(found, ["reportingInstance", "action", "reason"]);
     }
 }

@@ -68,9 +68,9 @@ fn manifests_of_the_documents_are_stored_or_refused_as_they_were() {
             continue;
         }
         assert_eq!(decoded, Ok(Vec::new()), "{id}");
-        (behaviour.default)(&mut object);
+        behaviour.default(&mut object);
         (behaviour.prepare_create)(&mut object);
-        let causes: Vec<Value> = (behaviour.validate)(&object).iter().map(|c| json!([c.reason, c.field])).collect();
+        let causes: Vec<Value> = behaviour.validate(&object).iter().map(|c| json!([c.reason, c.field])).collect();
         if fact["status"] == 422 {
             assert_eq!(json!(causes), fact["causes"], "{id}");
             continue;
@@ -87,9 +87,9 @@ fn what_is_stored_is_read_and_written_again_unchanged() {
         let row = row_of(stored);
         let mut again = stored.clone();
         assert_eq!(decode(row, &again, FieldValidation::Strict), Ok(Vec::new()));
-        (of(row).default)(&mut again);
+        of(row).default(&mut again);
         (of(row).prepare_update)(&mut again, stored);
-        assert_eq!((of(row).validate_update)(&again, stored), Vec::new());
+        assert_eq!(of(row).validate_update(&again, stored), Vec::new());
         assert_eq!(again, *stored, "{}", fact["manifest"]);
         assert!(!(of(row).spec_changed)(&again, stored));
     }

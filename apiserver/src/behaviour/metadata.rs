@@ -11,8 +11,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Reads `object` as its typed self. Fails only for an object that decoding would have refused, with the reason as a cause.
-pub fn typed<'a, T: Deserialize<'a>>(object: &'a Value) -> Result<T, Vec<Cause>> {
-    T::deserialize(object).map_err(|error| vec![invalid("", Value::Null, error.to_string())])
+pub fn typed<'a, T: Deserialize<'a>>(object: &'a Value, causes: &mut Vec<Cause>) -> Option<T> {
+    T::deserialize(object).map_err(|error| causes.push(invalid("", Value::Null, error.to_string()))).ok()
+}
+
+/// Runs `rules` on `object` as its typed self.
+pub fn check<'a, T: Deserialize<'a>>(
+    object: &'a Value,
+    causes: &mut Vec<Cause>,
+    rules: impl FnOnce(&T, &mut Vec<Cause>),
+) {
+    if let Some(object) = typed(object, causes) {
+        rules(&object, causes);
+    }
 }
 
 /// Finalizers that Kubernetes lets be without a domain.

@@ -1,6 +1,8 @@
 //! What each kind does on its way into the store: its schema, defaults, preparation and validation, one row a kind.
 
 pub mod causes;
+mod cluster_role;
+mod cluster_role_binding;
 mod config_map;
 mod decode;
 mod defaulting;
@@ -16,8 +18,11 @@ mod path;
 mod pod;
 mod pod_spec;
 mod prepare;
+mod rbac;
 mod replica_set;
 mod replication_controller;
+mod role;
+mod role_binding;
 mod secret;
 mod service_account;
 mod workload;
@@ -25,20 +30,36 @@ mod workload;
 pub use decode::{FieldValidation, decode};
 pub use names::NameRule;
 
-use crate::schema::Schema;
+use crate::schema::{Schema, normalize};
 use kubus_proto::KindRow;
 use kubus_proto::status::Cause;
 use serde_json::Value;
 
-/// What a kind does. The pipeline calls [`decode`], then `default`, then one of the preparations, then validation. All of it
-/// sees the stored version only: an object of one of [`KindRow::older_versions`] is to be converted before it is decoded.
+/// The function that gives the schema of a Kubernetes type, learnt at its first call.
+macro_rules! schema_of {
+    ($kind:ty) => {{
+        fn schema() -> &'static crate::schema::Schema {
+            static SCHEMA: std::sync::LazyLock<crate::schema::Schema> =
+                std::sync::LazyLock::new(|| crate::schema::learn::<$kind>().expect("a test learns every schema"));
+            &SCHEMA
+        }
+        schema
+    }};
+}
+use schema_of;
+
+/// What a kind does; what it does not say is [`PLAIN`]. The pipeline calls [`decode`], then [`Behaviour::default`], then one
+/// of the preparations, then validation. All of it sees the stored version only: an object of one of
+/// [`KindRow::older_versions`] is to be converted before it is decoded.
 pub struct Behaviour {
     /// The kind.
     pub row: &'static KindRow,
-    /// The shape of its objects.
+    /// The shape of its objects, made with `schema_of!`.
     pub schema: fn() -> &'static Schema,
-    /// Fills in what was left out, and writes quantities and times in canonical form.
-    pub default: fn(&mut Value),
+    /// What its names must look like.
+    pub name: NameRule,
+    /// Fills in what was left out. Quantities and times are in canonical form already.
+    pub defaults: fn(&mut Value),
     /// Sets what only the server may set in a new object: its status, generation, and the like.
     pub prepare_create: fn(&mut Value),
     /// Takes over from the old object what an update of the main resource may not touch, its status above all.
@@ -47,12 +68,84 @@ pub struct Behaviour {
     pub prepare_status: fn(new: &mut Value, old: &Value),
     /// Whether an update changes what `metadata.generation` counts. Always false for a kind without generations.
     pub spec_changed: fn(new: &Value, old: &Value) -> bool,
-    /// What is wrong with a new object, after defaulting.
-    pub validate: fn(&Value) -> Vec<Cause>,
+    /// What is wrong with an object, new or changed, beside its metadata.
+    pub rules: fn(&Value, &mut Vec<Cause>),
+    /// What is wrong with a new object only.
+    pub create_rules: fn(&Value, &mut Vec<Cause>),
+    /// What an update of the main resource may not change.
+    pub update_rules: fn(new: &Value, old: &Value, &mut Vec<Cause>),
+    /// What is wrong with an update of the status.
+    pub status_rules: fn(new: &Value, old: &Value, &mut Vec<Cause>),
+    /// What its writers should know about a new or changed object that is nothing wrong with.
+    pub warnings: fn(&Value) -> Vec<String>,
+}
+
+/// A kind without rules of its own: no status, no generations. Rows of [`BEHAVIOURS`] say `..PLAIN` for the rest.
+pub const PLAIN: Behaviour = Behaviour {
+    row: &kubus_proto::kinds::config_map::ROW,
+    schema: schema_of!(k8s_openapi::api::core::v1::ConfigMap),
+    name: NameRule::DnsSubdomain,
+    defaults: |_| {},
+    prepare_create: prepare::nothing,
+    prepare_update: prepare::keep_metadata,
+    prepare_status: prepare::no_status,
+    spec_changed: prepare::never,
+    rules: |_, _| {},
+    create_rules: |_, _| {},
+    update_rules: |_, _, _| {},
+    status_rules: |_, _, _| {},
+    warnings: |_| Vec::new(),
+};
+
+/// As [`PLAIN`], for a kind with a spec that is counted in generations and a status of its own, empty at first.
+pub const WITH_STATUS: Behaviour = Behaviour {
+    prepare_create: |object| prepare::first_generation(object, serde_json::json!({})),
+    prepare_update: prepare::keep_status,
+    prepare_status: prepare::only_status,
+    spec_changed: prepare::spec_differs,
+    ..PLAIN
+};
+
+impl Behaviour {
+    /// Writes quantities and times in canonical form and fills in what was left out.
+    pub fn default(&self, object: &mut Value) {
+        normalize((self.schema)(), object);
+        (self.defaults)(object);
+    }
+
+    /// What is wrong with a new object, after defaulting and preparation.
+    pub fn validate(&self, object: &Value) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        metadata::check(&object["metadata"], &mut causes, |metadata, causes| {
+            metadata::validate_metadata(metadata, self.row.namespaced, self.name, causes);
+        });
+        (self.rules)(object, &mut causes);
+        (self.create_rules)(object, &mut causes);
+        causes
+    }
+
     /// What is wrong with an update of the main resource, after preparation; includes what is wrong with the new object.
-    pub validate_update: fn(new: &Value, old: &Value) -> Vec<Cause>,
-    /// What its names must look like.
-    pub name: NameRule,
+    pub fn validate_update(&self, new: &Value, old: &Value) -> Vec<Cause> {
+        let mut causes = validate_metadata_update(new, old);
+        (self.rules)(new, &mut causes);
+        (self.update_rules)(new, old, &mut causes);
+        causes
+    }
+
+    /// What is wrong with an update of the status, after preparation.
+    pub fn validate_status(&self, new: &Value, old: &Value) -> Vec<Cause> {
+        let mut causes = validate_metadata_update(new, old);
+        (self.status_rules)(new, old, &mut causes);
+        causes
+    }
+}
+
+fn validate_metadata_update(new: &Value, old: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    metadata::check(&old["metadata"], &mut causes, |old, causes| {
+        metadata::check(&new["metadata"], causes, |new, causes| metadata::validate_metadata_update(new, old, causes));
+    });
+    causes
 }
 
 /// Every kind's behaviour.
@@ -68,6 +161,10 @@ static BEHAVIOURS: &[&Behaviour] = &[
     &deployment::BEHAVIOUR,
     &replica_set::BEHAVIOUR,
     &lease::BEHAVIOUR,
+    &cluster_role::BEHAVIOUR,
+    &cluster_role_binding::BEHAVIOUR,
+    &role::BEHAVIOUR,
+    &role_binding::BEHAVIOUR,
 ];
 
 /// The behaviour of a kind.

@@ -2,27 +2,24 @@
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
 
 use super::defaulting::object_or_new;
-use super::metadata::{typed, validate_finalizer, validate_metadata, validate_metadata_update};
+use super::metadata::{check, validate_finalizer};
 use super::path::FieldPath;
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, NameRule, PLAIN, prepare, schema_of};
 use k8s_openapi::api::core::v1::Namespace;
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 
 /// Behaviour of Namespace.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::namespace::ROW,
-    schema,
-    default,
+    schema: schema_of!(Namespace),
+    defaults,
     prepare_create,
     prepare_update,
     prepare_status: prepare::only_status,
-    spec_changed: prepare::never,
-    validate,
-    validate_update,
+    create_rules: |namespace, causes| check(namespace, causes, validate_finalizers),
     name: NameRule::DnsLabel,
+    ..PLAIN
 };
 
 /// Label by which selectors find a namespace.
@@ -30,13 +27,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Holds a namespace until all in it is gone.
 const FINALIZER: &str = "kubernetes";
 
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<Namespace>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn default(namespace: &mut Value) {
-    normalize(schema(), namespace);
+fn defaults(namespace: &mut Value) {
     let name = namespace["metadata"]["name"].clone();
     // A name that is yet to be generated comes back here once it is.
     if name.as_str().is_none_or(str::is_empty) {
@@ -49,7 +40,7 @@ fn default(namespace: &mut Value) {
 }
 
 fn prepare_create(namespace: &mut Value) {
-    default(namespace);
+    defaults(namespace);
     let Some(fields) = namespace.as_object_mut() else { return };
     fields.insert("status".to_owned(), json!({"phase": "Active"}));
     let Some(spec) = object_or_new(fields, "spec") else { return };
@@ -65,26 +56,9 @@ fn prepare_update(namespace: &mut Value, old: &Value) {
     prepare::take_over(namespace, old, "spec");
 }
 
-fn validate(namespace: &Value) -> Vec<Cause> {
-    let namespace: Namespace = match typed(namespace) {
-        Ok(namespace) => namespace,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&namespace.metadata, false, NameRule::DnsLabel, &mut causes);
+fn validate_finalizers(namespace: &Namespace, causes: &mut Vec<Cause>) {
     let path = FieldPath::root("spec");
     for finalizer in namespace.spec.iter().flat_map(|spec| spec.finalizers.iter().flatten()) {
-        validate_finalizer(finalizer, &path.field("finalizers"), &mut causes);
+        validate_finalizer(finalizer, &path.field("finalizers"), causes);
     }
-    causes
-}
-
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (new, old): (Namespace, Namespace) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&new.metadata, &old.metadata, &mut causes);
-    causes
 }

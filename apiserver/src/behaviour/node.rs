@@ -4,40 +4,30 @@
 use super::causes::{duplicate, forbidden, invalid, required};
 use super::defaulting::object_or_new;
 use super::labels::validate_label_name;
-use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::metadata::check;
 use super::names::label_value;
 use super::path::FieldPath;
 use super::pod_spec::validate_taint_effect;
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, PLAIN, prepare, schema_of};
 use k8s_openapi::api::core::v1::{Node, NodeSpec};
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 /// Behaviour of Node.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::node::ROW,
-    schema,
-    default,
+    schema: schema_of!(Node),
+    defaults,
     // A node registers with its status: it alone knows what it has.
-    prepare_create: prepare::nothing,
     prepare_update: prepare::keep_status,
     prepare_status: prepare::only_status,
-    spec_changed: prepare::never,
-    validate,
-    validate_update,
-    name: NameRule::DnsSubdomain,
+    rules: |node, causes| check(node, causes, validate_node),
+    update_rules,
+    ..PLAIN
 };
 
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<Node>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn default(node: &mut Value) {
-    normalize(schema(), node);
+fn defaults(node: &mut Value) {
     let Some(fields) = node.as_object_mut() else { return };
     object_or_new(fields, "spec");
     // What a node does not keep for itself, pods may have.
@@ -48,17 +38,11 @@ fn default(node: &mut Value) {
     }
 }
 
-fn validate(node: &Value) -> Vec<Cause> {
-    let node: Node = match typed(node) {
-        Ok(node) => node,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&node.metadata, false, NameRule::DnsSubdomain, &mut causes);
-    let spec = node.spec.unwrap_or_default();
-    validate_taints(&spec, &mut causes);
-    validate_pod_cidrs(&spec, &mut causes);
-    causes
+fn validate_node(node: &Node, causes: &mut Vec<Cause>) {
+    if let Some(spec) = &node.spec {
+        validate_taints(spec, causes);
+        validate_pod_cidrs(spec, causes);
+    }
 }
 
 fn validate_taints(spec: &NodeSpec, causes: &mut Vec<Cause>) {
@@ -98,27 +82,18 @@ fn validate_pod_cidrs(spec: &NodeSpec, causes: &mut Vec<Cause>) {
     }
 }
 
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (new, old): (Node, Node) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&new.metadata, &old.metadata, &mut causes);
-    let (new, old) = (new.spec.unwrap_or_default(), old.spec.unwrap_or_default());
-    validate_taints(&new, &mut causes);
-    validate_pod_cidrs(&new, &mut causes);
+fn update_rules(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let path = FieldPath::root("spec");
-    let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    if given(&old.pod_cidr) && (new.pod_cidr != old.pod_cidr || new.pod_cidrs != old.pod_cidrs) {
+    let (new, old) = (&new["spec"], &old["spec"]);
+    let given = |key: &str| old[key].as_str().is_some_and(|text| !text.is_empty());
+    if given("podCIDR") && (new["podCIDR"] != old["podCIDR"] || new["podCIDRs"] != old["podCIDRs"]) {
         let detail = "node updates may not change podCIDR except from \"\" to valid";
         causes.push(forbidden(path.field("podCIDRs"), detail));
     }
-    if given(&old.provider_id) && new.provider_id != old.provider_id {
+    if given("providerID") && new["providerID"] != old["providerID"] {
         let detail = "node updates may not change providerID except from \"\" to valid";
         causes.push(forbidden(path.field("providerID"), detail));
     }
-    causes
 }
 
 #[cfg(test)]
@@ -139,13 +114,13 @@ mod tests {
                 vec!["spec.taints[0].effect", "spec.taints[2]", "spec.podCIDRs[0]"],
             ),
         ] {
-            let found: Vec<String> = validate(&node(spec)).into_iter().map(|cause| cause.field).collect();
+            let found: Vec<String> = BEHAVIOUR.validate(&node(spec)).into_iter().map(|cause| cause.field).collect();
             assert_eq!(found, fields);
         }
         let (old, new) = (node(json!({"podCIDR": "10.1.0.0/24"})), node(json!({"podCIDR": "10.2.0.0/24"})));
-        assert_eq!(validate_update(&new, &old)[0].field, "spec.podCIDRs");
+        assert_eq!(BEHAVIOUR.validate_update(&new, &old)[0].field, "spec.podCIDRs");
         let mut registered = json!({"status": {"capacity": {"cpu": 2}}});
-        default(&mut registered);
+        BEHAVIOUR.default(&mut registered);
         assert_eq!(registered["status"]["allocatable"], json!({"cpu": "2"}));
     }
 }

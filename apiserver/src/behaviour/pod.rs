@@ -3,39 +3,32 @@
 
 use super::causes::forbidden;
 use super::defaulting::put_empty;
-use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::metadata::{check, typed};
 use super::path::FieldPath;
 use super::pod_spec::{
     default_pod_only, default_pod_spec, qos_class, validate_images_of_pod, validate_pod_spec, validate_pod_update,
 };
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, PLAIN, prepare, schema_of};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 
 /// Behaviour of Pod.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::pod::ROW,
-    schema,
-    default,
+    schema: schema_of!(Pod),
+    defaults,
     prepare_create,
     prepare_update: prepare::keep_status,
     prepare_status: prepare::only_status,
     spec_changed: prepare::spec_differs,
-    validate,
-    validate_update,
-    name: NameRule::DnsSubdomain,
+    rules: |pod, causes| check(pod, causes, validate_pod),
+    create_rules: |pod, causes| check(pod, causes, validate_new_pod),
+    update_rules,
+    ..PLAIN
 };
 
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<Pod>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn default(pod: &mut Value) {
-    normalize(schema(), pod);
+fn defaults(pod: &mut Value) {
     if let Some(pod) = pod.as_object_mut() {
         put_empty(pod, "spec");
     }
@@ -54,16 +47,12 @@ fn prepare_create(pod: &mut Value) {
     prepare::first_generation(pod, status);
 }
 
-fn validate(pod: &Value) -> Vec<Cause> {
-    let pod: Pod = match typed(pod) {
-        Ok(pod) => pod,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&pod.metadata, true, NameRule::DnsSubdomain, &mut causes);
-    let spec = pod.spec.unwrap_or_default();
-    let path = FieldPath::root("spec");
-    validate_spec_of_pod(&spec, &path, &mut causes);
+fn validate_pod(pod: &Pod, causes: &mut Vec<Cause>) {
+    validate_spec_of_pod(pod.spec.as_ref().unwrap_or(&PodSpec::default()), &FieldPath::root("spec"), causes);
+}
+
+fn validate_new_pod(pod: &Pod, causes: &mut Vec<Cause>) {
+    let (path, Some(spec)) = (FieldPath::root("spec"), &pod.spec) else { return };
     if spec.ephemeral_containers.as_ref().is_some_and(|all| !all.is_empty()) {
         causes.push(forbidden(path.field("ephemeralContainers"), "cannot be set on create"));
     }
@@ -72,7 +61,6 @@ fn validate(pod: &Value) -> Vec<Cause> {
         let detail = "cannot be set until all schedulingGates have been cleared";
         causes.push(forbidden(path.field("nodeName"), detail));
     }
-    causes
 }
 
 /// What is checked of a pod's spec beyond what is checked of a template's.
@@ -95,17 +83,9 @@ fn validate_spec_of_pod(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<C
     validate_images_of_pod(inits, &path.field("initContainers"), causes);
 }
 
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (new, old): (Pod, Pod) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&new.metadata, &old.metadata, &mut causes);
-    let (new, old) = (new.spec.unwrap_or_default(), old.spec.unwrap_or_default());
-    validate_spec_of_pod(&new, &FieldPath::root("spec"), &mut causes);
-    validate_pod_update(&new, &old, &mut causes);
-    causes
+fn update_rules(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    let (Some(new), Some(old)) = (typed::<Pod>(new, causes), typed::<Pod>(old, causes)) else { return };
+    validate_pod_update(&new.spec.unwrap_or_default(), &old.spec.unwrap_or_default(), causes);
 }
 
 #[cfg(test)]
@@ -116,11 +96,11 @@ mod tests {
     fn a_gated_pod_says_so_and_has_no_node() {
         let mut pod = json!({"metadata": {"name": "a", "namespace": "b"}, "spec": {"nodeName": "n",
             "schedulingGates": [{"name": "a.b/c"}], "containers": [{"name": "c", "image": " x"}]}, "status": {"phase": "Running"}});
-        default(&mut pod);
+        BEHAVIOUR.default(&mut pod);
         prepare_create(&mut pod);
         assert_eq!(pod["status"]["conditions"][0]["reason"], "SchedulingGated");
         assert_eq!((&pod["status"]["phase"], &pod["metadata"]["generation"]), (&json!("Pending"), &json!(1)));
-        let fields: Vec<String> = validate(&pod).into_iter().map(|cause| cause.field).collect();
+        let fields: Vec<String> = BEHAVIOUR.validate(&pod).into_iter().map(|cause| cause.field).collect();
         assert_eq!(fields, ["spec.containers[0].image", "spec.nodeName"]);
     }
 
@@ -128,7 +108,7 @@ mod tests {
     fn a_label_may_change_and_a_command_may_not() {
         let mut old = json!({"metadata": {"name": "a", "namespace": "b", "uid": "u"},
             "spec": {"containers": [{"name": "c", "image": "x"}]}});
-        default(&mut old);
+        BEHAVIOUR.default(&mut old);
         prepare_create(&mut old);
         let mut new = old.clone();
         new["metadata"]["labels"] = json!({"a": "b"});
@@ -136,10 +116,10 @@ mod tests {
         new["status"] = json!({});
         prepare::keep_status(&mut new, &old);
         assert_eq!(new["status"], old["status"]);
-        assert_eq!(validate_update(&new, &old), Vec::new());
+        assert_eq!(BEHAVIOUR.validate_update(&new, &old), Vec::new());
         assert!(prepare::spec_differs(&new, &old));
         new["spec"]["containers"][0]["command"] = json!(["z"]);
-        let causes = validate_update(&new, &old);
+        let causes = BEHAVIOUR.validate_update(&new, &old);
         assert_eq!(
             (causes.len(), causes[0].reason.as_str(), causes[0].field.as_str()),
             (1, "FieldValueForbidden", "spec")

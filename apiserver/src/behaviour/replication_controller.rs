@@ -2,39 +2,33 @@
 //! <https://kubernetes.io/docs/concepts/workloads/controllers/replicationcontroller/>
 
 use super::causes::required;
-use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::metadata::check;
 use super::path::FieldPath;
 use super::workload::{default_replicas_and_template, labels_of, not_negative, validate_template};
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, PLAIN, prepare, schema_of};
 use k8s_openapi::api::core::v1::{ReplicationController, ReplicationControllerSpec};
 use kubus_proto::selector::Selector;
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 
 /// Behaviour of ReplicationController.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::replication_controller::ROW,
-    schema,
-    default,
+    schema: schema_of!(ReplicationController),
+    defaults,
     prepare_create: |controller| prepare::first_generation(controller, json!({"replicas": 0})),
     prepare_update: prepare::keep_status,
     prepare_status: prepare::only_status,
     spec_changed: prepare::spec_differs,
-    validate,
-    validate_update,
-    name: NameRule::DnsSubdomain,
+    rules: |controller, causes| {
+        check(controller, causes, |c: &ReplicationController, causes| {
+            validate_spec(&c.spec.clone().unwrap_or_default(), causes);
+        });
+    },
+    ..PLAIN
 };
 
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> =
-        LazyLock::new(|| learn::<ReplicationController>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn default(controller: &mut Value) {
-    normalize(schema(), controller);
+fn defaults(controller: &mut Value) {
     default_replicas_and_template(controller);
     // The template's labels stand in for a selector and for labels of the controller's own.
     let labels = controller["spec"]["template"]["metadata"]["labels"].clone();
@@ -47,28 +41,6 @@ fn default(controller: &mut Value) {
             *place = labels.clone();
         }
     }
-}
-
-fn validate(controller: &Value) -> Vec<Cause> {
-    let controller: ReplicationController = match typed(controller) {
-        Ok(controller) => controller,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&controller.metadata, true, NameRule::DnsSubdomain, &mut causes);
-    validate_spec(&controller.spec.unwrap_or_default(), &mut causes);
-    causes
-}
-
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (new, old): (ReplicationController, ReplicationController) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&new.metadata, &old.metadata, &mut causes);
-    validate_spec(&new.spec.unwrap_or_default(), &mut causes);
-    causes
 }
 
 fn validate_spec(spec: &ReplicationControllerSpec, causes: &mut Vec<Cause>) {

@@ -11,6 +11,8 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::role::ROW,
     schema: schema_of!(Role),
     name: NameRule::PathSegment,
-    rules: |role, causes| check(role, causes, |role: &Role, causes| validate_rules(role.rules.as_deref(), true, causes)),
+    rules: |role, causes| {
+        check(role, causes, |role: &Role, causes| validate_rules(role.rules.as_deref(), true, causes))
+    },
     ..PLAIN
 };

@@ -4,43 +4,34 @@
 use super::causes::{invalid, required, too_long};
 use super::config_map::{DATA_LIMIT_BYTES, validate_frozen};
 use super::defaulting::{object_or_new, put_filled};
-use super::metadata::{typed, validate_metadata, validate_metadata_update};
+use super::metadata::check;
 use super::names::config_key;
 use super::path::FieldPath;
 use super::workload::immutable;
-use super::{Behaviour, NameRule, prepare};
-use crate::schema::{Schema, learn, normalize};
+use super::{Behaviour, PLAIN, schema_of};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
 
 /// Behaviour of Secret.
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::secret::ROW,
-    schema,
-    default,
-    prepare_create: prepare::nothing,
-    prepare_update: prepare::keep_metadata,
-    prepare_status: prepare::no_status,
-    spec_changed: prepare::never,
-    validate,
-    validate_update,
-    name: NameRule::DnsSubdomain,
+    schema: schema_of!(Secret),
+    defaults,
+    rules: |secret, causes| check(secret, causes, validate_data),
+    update_rules: |new, old, causes| {
+        immutable(&new["type"], &old["type"], &FieldPath::root("type"), causes);
+        validate_frozen(new, old, &["data"], causes);
+    },
+    ..PLAIN
 };
 
 /// The account a token Secret belongs to.
 const ACCOUNT_ANNOTATION: &str = "kubernetes.io/service-account.name";
 
-fn schema() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| learn::<Secret>().expect("a test learns every schema"));
-    &SCHEMA
-}
-
-fn default(secret: &mut Value) {
-    normalize(schema(), secret);
+fn defaults(secret: &mut Value) {
     let Some(fields) = secret.as_object_mut() else { return };
     put_filled(fields, "type", "Opaque");
     // stringData is a way to write data, never read back.
@@ -49,30 +40,6 @@ fn default(secret: &mut Value) {
         let encoded = plain.into_iter().filter_map(|(key, value)| Some((key, STANDARD.encode(value.as_str()?))));
         data.extend(encoded.map(|(key, text)| (key, json!(text))));
     }
-}
-
-fn validate(secret: &Value) -> Vec<Cause> {
-    let secret: Secret = match typed(secret) {
-        Ok(secret) => secret,
-        Err(causes) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata(&secret.metadata, true, NameRule::DnsSubdomain, &mut causes);
-    validate_data(&secret, &mut causes);
-    causes
-}
-
-fn validate_update(new: &Value, old: &Value) -> Vec<Cause> {
-    let (typed_new, typed_old): (Secret, Secret) = match (typed(new), typed(old)) {
-        (Ok(new), Ok(old)) => (new, old),
-        (Err(causes), _) | (_, Err(causes)) => return causes,
-    };
-    let mut causes = Vec::new();
-    validate_metadata_update(&typed_new.metadata, &typed_old.metadata, &mut causes);
-    immutable(&new["type"], &old["type"], &FieldPath::root("type"), &mut causes);
-    validate_frozen(new, old, &["data"], &mut causes);
-    validate_data(&typed_new, &mut causes);
-    causes
 }
 
 fn validate_data(secret: &Secret, causes: &mut Vec<Cause>) {
@@ -146,7 +113,7 @@ mod tests {
             ),
         ] {
             let secret = json!({"metadata": {"name": "a", "namespace": "b"}, "type": kind, "data": data});
-            let found: Vec<String> = validate(&secret).into_iter().map(|cause| cause.field).collect();
+            let found: Vec<String> = BEHAVIOUR.validate(&secret).into_iter().map(|cause| cause.field).collect();
             assert_eq!(found, fields, "{kind}");
         }
     }
@@ -154,11 +121,11 @@ mod tests {
     #[test]
     fn a_type_stays_and_plain_data_is_encoded() {
         let mut old = json!({"metadata": {"name": "a", "namespace": "b"}, "stringData": {"k": "v"}, "data": {"k": "", "l": "eA=="}});
-        default(&mut old);
+        BEHAVIOUR.default(&mut old);
         assert_eq!((&old["data"], &old["type"]), (&json!({"k": "dg==", "l": "eA=="}), &json!("Opaque")));
         let mut new = old.clone();
         new["type"] = json!("x");
-        let causes = validate_update(&new, &old);
+        let causes = BEHAVIOUR.validate_update(&new, &old);
         assert_eq!((causes.len(), causes[0].message.as_str()), (1, "Invalid value: \"x\": field is immutable"));
     }
 }

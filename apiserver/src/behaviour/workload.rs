@@ -120,6 +120,12 @@ pub fn immutable(new: &Value, old: &Value, path: &FieldPath<'_>, causes: &mut Ve
     }
 }
 
+/// `spec.selector` must stay as it was.
+pub fn immutable_selector(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
+    let path = FieldPath::root("spec");
+    immutable(&new["spec"]["selector"], &old["spec"]["selector"], &path.field("selector"), causes);
+}
+
 /// `value` without empty lists and maps and nulls, which mean the same as nothing when two objects are compared.
 pub fn without_empties(value: &Value) -> Value {
     match value {
@@ -157,7 +163,7 @@ mod tests {
             spec[key] = value.clone();
         }
         let mut object = json!({"metadata": {"name": "w", "namespace": "n"}, "spec": spec});
-        (of(row).default)(&mut object);
+        of(row).default(&mut object);
         (of(row).prepare_create)(&mut object);
         object
     }
@@ -240,7 +246,7 @@ mod tests {
                 vec!["spec.selector: Required value".to_owned(), "spec.template: Required value".to_owned()],
             ),
         ] {
-            assert_eq!(said(&(of(row).validate)(&object(row, fields.clone()))), expected, "{row:?} {fields}");
+            assert_eq!(said(&of(row).validate(&object(row, fields.clone()))), expected, "{row:?} {fields}");
         }
     }
 
@@ -250,12 +256,12 @@ mod tests {
             let old = object(row, json!({}));
             let same =
                 object(row, json!({"replicas": 5, "selector": {"matchLabels": {"a": "b"}, "matchExpressions": []}}));
-            assert_eq!(said(&(of(row).validate_update)(&same, &old)), Vec::<String>::new());
+            assert_eq!(said(&of(row).validate_update(&same, &old)), Vec::<String>::new());
             assert!((of(row).spec_changed)(&same, &old));
             let new = object(row, json!({"selector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}));
             let text = "spec.selector: Invalid value: {\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]}: \
                 field is immutable";
-            assert_eq!(said(&(of(row).validate_update)(&new, &old)), [text]);
+            assert_eq!(said(&of(row).validate_update(&new, &old)), [text]);
         }
     }
 }

@@ -26,8 +26,9 @@ impl Api {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         // Nothing is said about the object, nor done for it, before its sender may create one.
         call.authorize_named(&self.store.state(), &name)?;
-        let warnings = behaviour::decode(row, &object, call.query.field_validation()?)?;
+        let mut warnings = behaviour::decode(row, &object, call.query.field_validation()?)?;
         prepare(call, &mut object)?;
+        warnings.extend((call.behaviour().warnings)(&object));
         let mut draft = None;
         let mut names_left = if name.is_empty() { NAME_ATTEMPTS } else { 0 };
         let written = self.commit(call.request_id(), None, |state| {
@@ -60,11 +61,11 @@ impl Api {
 fn prepare(call: &Call, object: &mut Value) -> Result<(), ApiError> {
     let (row, behaviour) = (call.row(), call.behaviour());
     let birth = metadata::Birth { now: Timestamp::now(), uid: uuid::Uuid::new_v4(), seed: rand::random() };
-    (behaviour.default)(object);
+    behaviour.default(object);
     metadata::prepare_create(object, &birth)?;
     admission::admit_create(row, object, birth.seed)?;
     (behaviour.prepare_create)(object);
-    refuse(row, object, (behaviour.validate)(object))
+    refuse(row, object, behaviour.validate(object))
 }
 
 /// 422 where there are causes.

@@ -56,13 +56,18 @@ impl Revision<'_> {
         if row.plural == "leases" && self.verb == Verb::Update && version.is_empty() {
             wrong.push(causes::invalid("metadata.resourceVersion", 0, "must be specified for an update"));
         }
-        (behaviour.default)(&mut new);
+        behaviour.default(&mut new);
         self.prepare(behaviour, &mut new, old);
         wrong.extend(metadata::validate_update(&new, old));
-        if self.part == Part::Whole {
-            wrong.extend((behaviour.validate_update)(&new, old));
+        match self.part {
+            Part::Whole => wrong.extend(behaviour.validate_update(&new, old)),
+            Part::Status => wrong.extend(behaviour.validate_status(&new, old)),
+            Part::Finalizers => {}
         }
         refuse(row, &new, wrong)?;
+        if self.part == Part::Whole {
+            warnings.extend((behaviour.warnings)(&new));
+        }
         // The revision is the store's; with the old one in place the objects can be compared.
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
         let due = removal::is_due(row, &new);
