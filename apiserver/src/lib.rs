@@ -1,5 +1,6 @@
 //! The API server: pipeline, kinds, patch, Raft, store, event publishing. It dials no node.
 
+pub mod authenticate;
 pub mod authorize;
 pub mod behaviour;
 pub mod bootstrap;

@@ -2,8 +2,9 @@
 
 use super::answer::Accept;
 use super::options::Query;
-use super::references;
-use crate::authorize::{self, Attributes, Relations};
+use super::references::Known;
+use crate::authenticate::Caller;
+use crate::authorize::{self, Attributes};
 use crate::behaviour::{self, Behaviour};
 use crate::state::{Key, RequestId, State};
 use bytes::Bytes;
@@ -25,7 +26,7 @@ pub enum Wanted {
 /// A request for a path that is no resource.
 pub struct PathCall {
     /// Who asks.
-    pub identity: String,
+    pub caller: Caller,
     /// Identifies the request over its retries.
     pub id: uuid::Uuid,
     /// What for.
@@ -39,7 +40,7 @@ pub struct PathCall {
 /// A request for objects.
 pub struct Call {
     /// Who asks.
-    pub identity: String,
+    pub caller: Caller,
     /// Identifies the request over its retries.
     pub id: uuid::Uuid,
     /// What is wanted of the objects.
@@ -70,11 +71,10 @@ pub fn nothing_here() -> ApiError {
 
 impl Call {
     /// Reads a request; an unknown path is 404, a method the resource does not have is 405.
-    pub fn read(identity: &str, request: ApiRequest) -> Result<Wanted, ApiError> {
-        let identity = identity.to_owned();
+    pub fn read(caller: Caller, request: ApiRequest) -> Result<Wanted, ApiError> {
         let Some(path) = ResourcePath::parse(&request.path) else {
             let ApiRequest { id, path, method, body, .. } = request;
-            return Ok(Wanted::Path(PathCall { identity, id, path, method, body }));
+            return Ok(Wanted::Path(PathCall { caller, id, path, method, body }));
         };
         let query = Query::parse(&request.query);
         let verb = match (request.method, path.name.is_empty()) {
@@ -109,7 +109,7 @@ impl Call {
         let (selected_node, selected_name) = (required("spec.nodeName"), required("metadata.name"));
         let accept = Accept::parse(&request.accept, query.text("includeObject"));
         let ApiRequest { id, content_type, body, .. } = request;
-        let call = Self { identity, id, verb, path, query, content_type, accept, body, selected_node, selected_name };
+        let call = Self { caller, id, verb, path, query, content_type, accept, body, selected_node, selected_name };
         Ok(Wanted::Resource(call))
     }
 
@@ -165,7 +165,7 @@ impl Call {
             selected_node: self.selected_node.as_deref(),
             selected_name: self.selected_name.as_deref(),
         };
-        authorize::authorize(&self.identity, &wanted, &Known(state))
+        authorize::authorize(&self.caller, &wanted, &Known(state))
     }
 }
 
@@ -175,10 +175,10 @@ impl PathCall {
         if self.path == BINDINGS_PATH {
             let wanted =
                 Attributes { verb: "create", resource: "pods", subresource: "binding", ..Attributes::default() };
-            return authorize::authorize(&self.identity, &wanted, &Known(&State::default()));
+            return authorize::authorize(&self.caller, &wanted, &Known(&State::default()));
         }
         let verb = if self.method == Method::Get { "get" } else { "post" };
-        authorize::authorize_path(&self.identity, verb, &self.path)
+        authorize::authorize_path(&self.caller, verb, &self.path)
     }
 }
 
@@ -186,20 +186,4 @@ impl PathCall {
 pub fn decode<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     codec::decode(body)
         .map_err(|e| ApiError::new(Reason::BadRequest, format!("the body of the request cannot be read: {e}")))
-}
-
-/// Relations as a state shows them.
-struct Known<'a>(&'a State);
-
-impl Relations for Known<'_> {
-    fn pod_node(&self, namespace: &str, name: &str) -> Option<String> {
-        let key = Key::new(kubus_proto::kinds::pod::ROW.resource_key(), namespace, name);
-        self.0.get(&key).map(|pod| pod.scope.clone())
-    }
-
-    fn node_uses(&self, node: &str, resource: &str, namespace: &str, name: &str) -> bool {
-        let pods = kubus_proto::kinds::pod::ROW.resource_key();
-        let mut own = self.0.list(&pods, Some(namespace), None).filter(|(_, pod)| pod.scope == node);
-        own.any(|(_, pod)| pod.decode().is_ok_and(|pod| references::refers(&pod["spec"], resource, name)))
-    }
 }

@@ -36,7 +36,7 @@ impl Api {
         }
         // A retried request opens the same session, not a second one; its id is random and known to its sender only.
         let session = call.id.simple().to_string();
-        let ticket = StreamTicket { node: object.scope.clone(), identity: call.identity.clone(), session };
+        let ticket = StreamTicket { node: object.scope.clone(), identity: call.caller.identity.clone(), session };
         let (namespace, name) = (call.path.namespace.clone(), call.path.name.clone());
         let stream = OpenStream { ticket: ticket.clone(), namespace, pod: name, uid: object.uid.clone(), operation };
         self.streams.open(stream).await?;

@@ -28,6 +28,7 @@ mod watch;
 
 pub use connect::OpenStreams;
 
+use crate::authenticate::authenticate;
 use crate::store::{Consensus, StoreError};
 use call::{Call, Wanted};
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, Reason, Verb};
@@ -61,7 +62,8 @@ impl Api {
     }
 
     async fn route(&self, identity: &str, request: ApiRequest) -> Result<ApiResponse, ApiError> {
-        let call = match Call::read(identity, request)? {
+        let caller = authenticate(identity, request.on_behalf.as_ref())?;
+        let call = match Call::read(caller, request)? {
             Wanted::Resource(call) => call,
             Wanted::Path(path) => return self.path(path).await,
         };

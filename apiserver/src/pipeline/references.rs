@@ -1,5 +1,8 @@
 //! Which Secrets, ConfigMaps and ServiceAccounts a pod refers to: what its node may read.
 
+use crate::authorize::Relations;
+use crate::state::{Key, State};
+use kubus_proto::kinds::pod;
 use serde_json::Value;
 
 /// Where a pod's spec names an object: plural of its kind, the field that holds the reference, the name's key in it.
@@ -29,6 +32,22 @@ fn holds(value: &Value, field: &str, test: &dyn Fn(&str, &Value) -> bool) -> boo
         Value::Object(map) => test(field, value) || map.iter().any(|(key, inner)| holds(inner, key, test)),
         Value::Array(items) => items.iter().any(|item| holds(item, field, test)),
         _ => false,
+    }
+}
+
+/// Relations as a state shows them.
+pub struct Known<'a>(pub &'a State);
+
+impl Relations for Known<'_> {
+    fn pod_node(&self, namespace: &str, name: &str) -> Option<String> {
+        let key = Key::new(pod::ROW.resource_key(), namespace, name);
+        self.0.get(&key).map(|pod| pod.scope.clone())
+    }
+
+    fn node_uses(&self, node: &str, resource: &str, namespace: &str, name: &str) -> bool {
+        let pods = pod::ROW.resource_key();
+        let mut own = self.0.list(&pods, Some(namespace), None).filter(|(_, pod)| pod.scope == node);
+        own.any(|(_, pod)| pod.decode().is_ok_and(|pod| refers(&pod["spec"], resource, name)))
     }
 }
 

@@ -1,44 +1,21 @@
-//! Who may do what: a pure table over identities, denied by default. The identity is the one the bus vouches for.
+//! What the parts of Kubus may do on the bus: a table over their roles, denied by default. Users have RBAC instead.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/node/>
 
-use kubus_proto::{ApiError, Reason};
-
-/// What a request wants, in the words of authorization.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Attributes<'a> {
-    /// `get`, `list`, `create`, …
-    pub verb: &'a str,
-    /// API group, empty for core.
-    pub group: &'a str,
-    /// Plural of the kind.
-    pub resource: &'a str,
-    /// Subresource, empty for the object itself.
-    pub subresource: &'a str,
-    /// Namespace, empty for cluster-wide objects and over all namespaces.
-    pub namespace: &'a str,
-    /// Name, empty for collections; of an object to be created the one in its body.
-    pub name: &'a str,
-    /// What a list's or watch's field selector demands of `spec.nodeName`.
-    pub selected_node: Option<&'a str>,
-    /// What a list's or watch's field selector demands of `metadata.name`.
-    pub selected_name: Option<&'a str>,
-}
-
-/// What ties a node to objects, looked up in the state the request is decided on.
-pub trait Relations {
-    /// The node a pod is bound to, empty if to none; `None` where there is no such pod.
-    fn pod_node(&self, namespace: &str, name: &str) -> Option<String>;
-    /// Whether a pod bound to `node` refers to this `secrets`, `configmaps` or `serviceaccounts` object.
-    fn node_uses(&self, node: &str, resource: &str, namespace: &str, name: &str) -> bool;
-}
+use super::{Attributes, Relations};
 
 /// What an identity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+pub enum Role {
+    /// The user of this home, who may do everything.
     Admin,
+    /// A scheduler.
     Scheduler,
+    /// A controller manager.
     Controllers,
+    /// The agent of a node.
     Node,
+    /// A gateway, speaking for itself and for no user.
+    Gateway,
 }
 
 /// Which objects of its resources a rule is about.
@@ -125,8 +102,8 @@ const fn rule(
 }
 
 impl Role {
-    /// The role of an identity, and the node where it is one's.
-    fn of(identity: &str) -> Option<(Role, &str)> {
+    /// The role of an identity on the bus, and the node where it is one's.
+    pub fn of(identity: &str) -> Option<(Role, &str)> {
         if identity == "admin" {
             return Some((Role::Admin, ""));
         }
@@ -138,9 +115,37 @@ impl Role {
         match name {
             "scheduler" if counted => Some((Role::Scheduler, "")),
             "controllers" if counted => Some((Role::Controllers, "")),
+            "gateway" if counted => Some((Role::Gateway, "")),
             _ => None,
         }
     }
+}
+
+/// What the table says of a request.
+pub enum Verdict {
+    /// It may pass.
+    Allowed,
+    /// A rule speaks of such requests, but not for this node and this object.
+    Unrelated,
+    /// No rule speaks of it.
+    Silent,
+}
+
+/// Looks a request up. `node` is the node's name where the role is a node's, else empty.
+pub fn verdict(role: Role, node: &str, wanted: &Attributes<'_>, relations: &dyn Relations) -> Verdict {
+    if role == Role::Admin {
+        return Verdict::Allowed;
+    }
+    let mut verdict = Verdict::Silent;
+    for rule in RULES.iter().filter(|rule| rule.covers(role, wanted)) {
+        if rule.only.holds(node, wanted, relations) {
+            return Verdict::Allowed;
+        }
+        if role == Role::Node {
+            verdict = Verdict::Unrelated;
+        }
+    }
+    verdict
 }
 
 impl Rule {
@@ -171,68 +176,16 @@ impl Only {
     }
 }
 
-/// The user name Kubernetes gives to an identity, as its messages show it.
-pub fn user_name(identity: &str) -> String {
-    match Role::of(identity) {
-        Some((Role::Node, node)) => format!("system:node:{node}"),
-        Some((Role::Scheduler, _)) => "system:kube-scheduler".to_owned(),
-        Some((Role::Controllers, _)) => "system:kube-controller-manager".to_owned(),
-        Some((Role::Admin, _)) | None => identity.to_owned(),
-    }
-}
-
-/// Lets a request for a resource pass, or says 403 with Kubernetes' words.
-pub fn authorize(identity: &str, wanted: &Attributes<'_>, relations: &dyn Relations) -> Result<(), ApiError> {
-    let mut why = String::new();
-    match Role::of(identity) {
-        Some((Role::Admin, _)) => return Ok(()),
-        Some((role, node)) => {
-            for rule in RULES.iter().filter(|rule| rule.covers(role, wanted)) {
-                if rule.only.holds(node, wanted, relations) {
-                    return Ok(());
-                }
-                if role == Role::Node {
-                    why = format!(": no relationship found between node '{node}' and this object");
-                }
-            }
-        }
-        None => {}
-    }
-    let resource = qualified_subresource(wanted);
-    let scope = if wanted.namespace.is_empty() {
-        "at the cluster scope".to_owned()
-    } else {
-        format!("in the namespace {:?}", wanted.namespace)
-    };
-    let text = format!(
-        "User {:?} cannot {} resource {resource:?} in API group {:?} {scope}{why}",
-        user_name(identity),
-        wanted.verb,
-        wanted.group
-    );
-    Err(ApiError::forbidden(wanted.group, wanted.resource, wanted.name, &text))
-}
-
-fn qualified_subresource(wanted: &Attributes<'_>) -> String {
-    if wanted.subresource.is_empty() {
-        wanted.resource.to_owned()
-    } else {
-        format!("{}/{}", wanted.resource, wanted.subresource)
-    }
-}
-
-/// Lets a request for a path that is no resource pass (`/version`): whoever has a role may read.
-pub fn authorize_path(identity: &str, verb: &str, path: &str) -> Result<(), ApiError> {
-    if Role::of(identity).is_some() && verb == "get" {
-        return Ok(());
-    }
-    let text = format!("forbidden: User {:?} cannot {verb} path {path:?}", user_name(identity));
-    Err(ApiError::new(Reason::Forbidden, text))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{authorize, authorize_path};
     use super::*;
+    use crate::authenticate::Caller;
+    use kubus_proto::{ApiError, Reason};
+
+    fn caller(identity: &str) -> Caller {
+        Caller::of_identity(identity)
+    }
 
     struct Cluster;
 
@@ -264,7 +217,7 @@ mod tests {
             selected_node: selector.strip_prefix("node="),
             selected_name: selector.strip_prefix("name="),
         };
-        authorize(identity, &wanted, &Cluster)
+        authorize(&caller(identity), &wanted, &Cluster)
     }
 
     #[test]
@@ -273,6 +226,7 @@ mod tests {
             ("admin", "delete", "nodes", "", "n1", true),
             ("admin", "create", "pods/exec", "default", "p", true),
             ("apiserver-1", "get", "pods", "default", "p", false),
+            ("gateway-1", "get", "pods", "default", "p", false),
             ("nobody", "get", "pods", "default", "p", false),
             ("scheduler", "get", "pods", "default", "p", false),
             ("scheduler-x", "get", "pods", "default", "p", false),
@@ -357,7 +311,7 @@ mod tests {
             let error = ask(identity, verb, resource, namespace, name).expect_err(message);
             assert_eq!((error.message.as_str(), error.reason), (message, Reason::Forbidden));
         }
-        let error = authorize_path("x", "get", "/metrics").expect_err("denied");
+        let error = authorize_path(&caller("x"), "get", "/metrics").expect_err("denied");
         assert_eq!(error.message, "forbidden: User \"x\" cannot get path \"/metrics\"");
     }
 }

@@ -1,0 +1,136 @@
+//! Who asks: the identity the bus vouches for, or the user a gateway speaks for.
+//! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/>
+
+use crate::authorize::MASTERS;
+use crate::authorize::components::Role;
+use kubus_proto::user::{Credential, OnBehalf, UserInfo};
+use kubus_proto::{ApiError, Reason};
+
+/// Group of everybody who has shown who they are.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// Group of everybody else.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// Name of everybody who has not shown who they are.
+pub const ANONYMOUS: &str = "system:anonymous";
+/// Group of nodes.
+const NODES: &str = "system:nodes";
+/// What comes before a node's name in its user name.
+const NODE_PREFIX: &str = "system:node:";
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who sent the request over the bus.
+    pub identity: String,
+    /// The user whose rights count.
+    pub user: UserInfo,
+    /// The part of Kubus that asks for itself; none where a gateway speaks for a user.
+    pub part: Option<Role>,
+}
+
+impl Caller {
+    /// A part of Kubus that asks for itself; an identity that is none may do nothing.
+    pub fn of_identity(identity: &str) -> Self {
+        let role = Role::of(identity);
+        let (name, groups): (String, &[&str]) = match role {
+            Some((Role::Admin, _)) => (identity.to_owned(), &[MASTERS, AUTHENTICATED]),
+            Some((Role::Node, node)) => (format!("{NODE_PREFIX}{node}"), &[NODES, AUTHENTICATED]),
+            Some((Role::Scheduler, _)) => ("system:kube-scheduler".to_owned(), &[AUTHENTICATED]),
+            Some((Role::Controllers, _)) => ("system:kube-controller-manager".to_owned(), &[AUTHENTICATED]),
+            Some((Role::Gateway, _)) => (identity.to_owned(), &[AUTHENTICATED]),
+            None => (identity.to_owned(), &[UNAUTHENTICATED]),
+        };
+        let groups = groups.iter().copied().map(str::to_owned).collect();
+        let user = UserInfo { name, groups, ..UserInfo::default() };
+        Self { identity: identity.to_owned(), user, part: role.map(|(role, _)| role) }
+    }
+
+    /// Whether the user is in a group.
+    pub fn in_group(&self, group: &str) -> bool {
+        self.user.groups.iter().any(|own| own == group)
+    }
+
+    /// The node's name, where the user is a node.
+    pub fn node(&self) -> Option<&str> {
+        let node = self.user.name.strip_prefix(NODE_PREFIX).filter(|node| !node.is_empty())?;
+        self.in_group(NODES).then_some(node)
+    }
+}
+
+/// 401, which says no more than that.
+pub fn unauthorized() -> ApiError {
+    ApiError::new(Reason::Unauthorized, "Unauthorized")
+}
+
+/// Who asks with a request that came from `identity`. Only a gateway speaks for users.
+pub fn authenticate(identity: &str, on_behalf: Option<&OnBehalf>) -> Result<Caller, ApiError> {
+    let sender = Caller::of_identity(identity);
+    let Some(on_behalf) = on_behalf else { return Ok(sender) };
+    if sender.part != Some(Role::Gateway) {
+        let text = format!("forbidden: User {:?} cannot speak for another user", sender.user.name);
+        return Err(ApiError::new(Reason::Forbidden, text));
+    }
+    let user = match &on_behalf.credential {
+        Credential::Anonymous => anonymous(),
+        Credential::Certificate { name, groups } => certified(name, groups)?,
+        Credential::Bearer(_) => return Err(unauthorized()),
+    };
+    Ok(Caller { user, part: None, ..sender })
+}
+
+fn anonymous() -> UserInfo {
+    UserInfo { name: ANONYMOUS.to_owned(), groups: vec![UNAUTHENTICATED.to_owned()], ..UserInfo::default() }
+}
+
+/// The user in a client certificate; one without a name is nobody's.
+fn certified(name: &str, groups: &[String]) -> Result<UserInfo, ApiError> {
+    if name.is_empty() {
+        return Err(unauthorized());
+    }
+    let groups = groups.iter().cloned().chain([AUTHENTICATED.to_owned()]).collect();
+    Ok(UserInfo { name: name.to_owned(), groups, ..UserInfo::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_gateway_speaks_for_users() {
+        let certificate = |name: &str| OnBehalf {
+            credential: Credential::Certificate { name: name.to_owned(), groups: vec!["dev".to_owned()] },
+            ..OnBehalf::default()
+        };
+        for (identity, on_behalf, expected) in [
+            ("admin", None, Ok(("admin", "system:masters"))),
+            ("node:n1", None, Ok(("system:node:n1", "system:nodes"))),
+            ("scheduler-1", None, Ok(("system:kube-scheduler", AUTHENTICATED))),
+            ("gateway-1", None, Ok(("gateway-1", AUTHENTICATED))),
+            ("gateway-1", Some(OnBehalf::default()), Ok((ANONYMOUS, UNAUTHENTICATED))),
+            ("gateway-2", Some(certificate("jane")), Ok(("jane", "dev"))),
+            ("gateway-1", Some(certificate("")), Err(Reason::Unauthorized)),
+            ("node:n1", Some(certificate("jane")), Err(Reason::Forbidden)),
+            ("gateway", Some(certificate("jane")), Err(Reason::Forbidden)),
+            ("controllers-1", Some(OnBehalf::default()), Err(Reason::Forbidden)),
+        ] {
+            let caller = authenticate(identity, on_behalf.as_ref());
+            let found = caller.as_ref().map(|c| (c.user.name.as_str(), c.user.groups[0].as_str()));
+            assert_eq!(found.map_err(|e| e.reason), expected, "{identity} {on_behalf:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_a_node_by_name_and_group() {
+        for (name, groups, node) in [
+            ("system:node:n1", vec![NODES], Some("n1")),
+            ("system:node:n1", vec!["dev"], None),
+            ("system:node:", vec![NODES], None),
+            ("jane", vec![NODES], None),
+        ] {
+            let groups = groups.into_iter().map(str::to_owned).collect();
+            let user = UserInfo { name: name.to_owned(), groups, ..UserInfo::default() };
+            let caller = Caller { identity: "gateway-1".to_owned(), user, part: None };
+            assert_eq!(caller.node(), node, "{name}");
+        }
+    }
+}
