@@ -3,6 +3,7 @@
 pub mod binding;
 pub mod chunk;
 pub mod codec;
+pub mod convert;
 pub mod duration;
 pub mod event;
 pub mod heartbeat;

@@ -1,6 +1,8 @@
 //! Kubernetes' REST paths: which resource, object and subresource a request is about.
 
+use crate::kinds::versions::{self, ServedVersion};
 use crate::kinds::{KindRow, by_plural};
+use serde_json::Value;
 
 /// A path that names a resource of the kinds table.
 #[derive(Clone, Debug)]
@@ -9,6 +11,8 @@ pub struct ResourcePath {
     pub row: &'static KindRow,
     /// Version the client speaks.
     pub version: String,
+    /// How objects are converted, where what the client speaks is not what is stored.
+    pub served: Option<&'static ServedVersion>,
     /// Namespace, empty for cluster-wide objects and for lists over all namespaces.
     pub namespace: String,
     /// Name, empty for collections.
@@ -24,10 +28,7 @@ impl ResourcePath {
     }
 
     /// Reads a path; `custom` finds the row of what is not in the table by its group, version and plural.
-    pub fn parse_with(
-        path: &str,
-        custom: impl FnOnce(&str, &str, &str) -> Option<&'static KindRow>,
-    ) -> Option<Self> {
+    pub fn parse_with(path: &str, custom: impl FnOnce(&str, &str, &str) -> Option<&'static KindRow>) -> Option<Self> {
         let mut parts = path.trim_matches('/').split('/').map(decode);
         let (group, version) = match parts.next()?.as_str() {
             "api" => (String::new(), parts.next()?),
@@ -44,21 +45,53 @@ impl ResourcePath {
             _ => (String::new(), rest.as_slice()),
         };
         let plural = rest.first()?;
-        let row = by_plural(&group, plural).or_else(|| custom(&group, &version, plural))?;
-        if !row.versions().any(|v| v == version) || rest.len() > 3 || (!namespace.is_empty() && !row.namespaced) {
+        let served = versions::by_plural(&group, &version, plural);
+        let row = match served {
+            Some(served) => served.row,
+            None => by_plural(&group, plural).or_else(|| custom(&group, &version, plural))?,
+        };
+        let known = served.is_some() || row.versions().any(|v| v == version);
+        if !known || rest.len() > 3 || (!namespace.is_empty() && !row.namespaced) {
             return None;
         }
         let at = |i: usize| rest.get(i).cloned().unwrap_or_default();
-        Some(Self { row, version, namespace, name: at(1), subresource: at(2) })
+        Some(Self { row, version, served, namespace, name: at(1), subresource: at(2) })
+    }
+
+    /// Group the client speaks of, which is the one that rights are given on.
+    pub fn group(&self) -> &'static str {
+        self.served.map_or(self.row.group, |served| served.group)
+    }
+
+    /// Group and version the client speaks, `apps/v1`.
+    pub fn api_version(&self) -> String {
+        let group = self.group();
+        if group.is_empty() { self.version.clone() } else { format!("{group}/{}", self.version) }
+    }
+
+    /// Makes a stored object of a whole one that the client sent.
+    pub fn accept(&self, object: &mut Value) {
+        if let Some(served) = self.served {
+            served.accept(object);
+        }
+    }
+
+    /// Makes what the client asked for of a stored object.
+    pub fn convert_out(&self, object: &mut Value) {
+        if let Some(served) = self.served {
+            served.from_stored(object);
+        }
     }
 
     /// The path of an object (or with an empty `name` of a collection), at the version the table stores.
     pub fn of(row: &KindRow, namespace: &str, name: &str, subresource: &str) -> String {
-        let mut path = if row.group.is_empty() {
-            format!("/api/{}", row.version)
-        } else {
-            format!("/apis/{}/{}", row.group, row.version)
-        };
+        Self::at(&row.api_version(), row, namespace, name, subresource)
+    }
+
+    /// The same at any version that is served, such as that of a manifest.
+    pub fn at(api_version: &str, row: &KindRow, namespace: &str, name: &str, subresource: &str) -> String {
+        let mut path =
+            if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") };
         if row.namespaced && !namespace.is_empty() {
             path.push_str("/namespaces/");
             path.push_str(namespace);
@@ -141,10 +174,23 @@ mod tests {
                 "{path}"
             );
         }
-        for path in ["/", "/api", "/api/v2/pods", "/api/v1/nonsense", "/api/v1/namespaces/a/nodes/x"] {
+        for path in [
+            "/",
+            "/api",
+            "/api/v2/pods",
+            "/api/v1/nonsense",
+            "/api/v1/namespaces/a/nodes/x",
+            "/apis/extensions/v1/deployments",
+        ] {
             assert!(ResourcePath::parse(path).is_none(), "{path}");
         }
+        let path = ResourcePath::parse("/apis/extensions/v1beta1/namespaces/x/deployments/d").expect("path");
+        assert_eq!(
+            (path.row.group, path.group(), path.api_version().as_str()),
+            ("apps", "extensions", "extensions/v1beta1")
+        );
         let path = ResourcePath::parse("/apis/apps/v1/namespaces/x/deployments/d/scale").expect("path");
+        assert_eq!((path.group(), path.api_version().as_str()), ("apps", "apps/v1"));
         assert_eq!(ResourcePath::of(path.row, "x", "d", "scale"), "/apis/apps/v1/namespaces/x/deployments/d/scale");
     }
 

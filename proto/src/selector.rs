@@ -227,6 +227,16 @@ impl FieldSelector {
         self.terms.is_empty()
     }
 
+    /// The same with other names for some paths: `names` has them in pairs, old and new.
+    pub fn renamed(mut self, names: &[(&str, &str)]) -> Self {
+        for (path, ..) in &mut self.terms {
+            if let Some((_, name)) = names.iter().find(|(old, _)| old == path) {
+                *path = (*name).to_owned();
+            }
+        }
+        self
+    }
+
     /// The paths it names, for a check against the kind's selectable fields.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().map(|(path, ..)| path.as_str())
@@ -334,5 +344,7 @@ mod tests {
             assert_eq!(FieldSelector::parse(text).expect(text).matches(&fields), expected, "{text}");
         }
         assert!(FieldSelector::parse("nonsense").is_err());
+        let renamed = FieldSelector::parse("a=1,b=2").expect("selector").renamed(&[("a", "c")]);
+        assert_eq!((renamed.required("c"), renamed.required("a"), renamed.required("b")), (Some("1"), None, Some("2")));
     }
 }

@@ -24,6 +24,7 @@ pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service_account;
+pub mod versions;
 
 /// What can be done with a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,7 +229,8 @@ pub fn by_plural(group: &str, plural: &str) -> Option<&'static KindRow> {
 /// The row of an object's apiVersion and kind; older versions are found too.
 pub fn by_kind(api_version: &str, kind: &str) -> Option<&'static KindRow> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    KIND_TABLE.iter().copied().find(|r| r.group == group && r.kind == kind && r.versions().any(|v| v == version))
+    let stored = |r: &&KindRow| r.group == group && r.kind == kind && r.versions().any(|v| v == version);
+    KIND_TABLE.iter().copied().find(stored).or_else(|| versions::by_kind(api_version, kind).map(|served| served.row))
 }
 
 /// The row a user means by `pods`, `po`, `pod`, `Pod`, `deployments.apps` or `deploy.v1.apps`.
@@ -238,9 +240,14 @@ pub fn by_name(name: &str) -> Option<&'static KindRow> {
     KIND_TABLE.iter().copied().find(|r| {
         let named =
             r.plural == head || r.singular == head || r.short_names.contains(&head) || r.kind.to_lowercase() == head;
-        let grouped =
-            tail.is_none_or(|t| t == r.group || r.versions().any(|v| t == format!("{v}.{}", r.group) || t == v));
-        named && grouped
+        let grouped = |group: &str, version: &str, t: &str| {
+            t == group || t == version || t.strip_suffix(group).is_some_and(|v| v.strip_suffix('.') == Some(version))
+        };
+        let mut older = versions::SERVED_VERSIONS.iter().filter(|v| std::ptr::eq(v.row, *r));
+        named
+            && tail.is_none_or(|t| {
+                r.versions().any(|v| grouped(r.group, v, t)) || older.any(|v| grouped(v.group, v.version, t))
+            })
     })
 }
 

@@ -1,0 +1,128 @@
+//! Versions and groups under which objects of a kind are served beside the one they are stored in: older ones, for old
+//! manifests, and other groups that show the same objects. One row a version of a kind.
+
+use super::{KindRow, deployment, event, replica_set};
+use crate::convert::{self, Conversion};
+use serde_json::{Value, json};
+
+/// One more version of a kind.
+#[derive(Debug)]
+pub struct ServedVersion {
+    /// Its group, which may be another than the kind's.
+    pub group: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The kind; it has the same names, verbs, subresources and columns in every version.
+    pub row: &'static KindRow,
+    /// How its objects become stored ones and back.
+    pub conversion: &'static Conversion,
+    /// Since when it should not be used any more, and since when Kubernetes has it no more: `("1.9", "1.16")`.
+    pub deprecated: Option<(&'static str, &'static str)>,
+}
+
+impl ServedVersion {
+    /// `extensions/v1beta1`.
+    pub fn api_version(&self) -> String {
+        format!("{}/{}", self.group, self.version)
+    }
+
+    /// What its users are told.
+    pub fn warning(&self) -> Option<String> {
+        let (since, gone) = self.deprecated?;
+        let (old, new, kind) = (self.api_version(), self.row.api_version(), self.row.kind);
+        Some(format!("{old} {kind} is deprecated in v{since}+, unavailable in v{gone}+; use {new} {kind}"))
+    }
+
+    /// Makes a stored object of a whole one of this version: with the version's own defaults.
+    pub fn accept(&self, object: &mut Value) {
+        (self.conversion.defaults)(object);
+        self.to_stored(object);
+    }
+
+    /// Converts an object, or the part of one that server-side apply sends, to the stored version.
+    pub fn to_stored(&self, object: &mut Value) {
+        (self.conversion.to_stored)(object);
+        object["apiVersion"] = json!(self.row.api_version());
+    }
+
+    /// Converts a stored object to this version.
+    pub fn from_stored(&self, object: &mut Value) {
+        (self.conversion.from_stored)(object);
+        object["apiVersion"] = json!(self.api_version());
+    }
+}
+
+const fn old(
+    group: &'static str,
+    version: &'static str,
+    row: &'static KindRow,
+    conversion: &'static Conversion,
+    deprecated: (&'static str, &'static str),
+) -> ServedVersion {
+    ServedVersion { group, version, row, conversion, deprecated: Some(deprecated) }
+}
+
+/// When `extensions/v1beta1` and `apps/v1beta1` workloads ended.
+const EARLY: (&str, &str) = ("1.8", "1.16");
+/// When `apps/v1beta2` ended.
+const LATER: (&str, &str) = ("1.9", "1.16");
+
+/// Every version of every kind beside the stored ones.
+pub static SERVED_VERSIONS: &[ServedVersion] = &[
+    ServedVersion {
+        group: "events.k8s.io",
+        version: "v1",
+        row: &event::ROW,
+        conversion: &convert::EVENT,
+        deprecated: None,
+    },
+    old("apps", "v1beta2", &deployment::ROW, &convert::SAME, LATER),
+    old("apps", "v1beta1", &deployment::ROW, &convert::DEPLOYMENT_APPS_V1BETA1, EARLY),
+    old("extensions", "v1beta1", &deployment::ROW, &convert::DEPLOYMENT_EXTENSIONS, EARLY),
+    old("apps", "v1beta2", &replica_set::ROW, &convert::SAME, LATER),
+    old("extensions", "v1beta1", &replica_set::ROW, &convert::REPLICA_SET_EXTENSIONS, EARLY),
+];
+
+/// The version of a resource in a group, where it is not the stored one.
+pub fn by_plural(group: &str, version: &str, plural: &str) -> Option<&'static ServedVersion> {
+    SERVED_VERSIONS.iter().find(|v| v.group == group && v.version == version && v.row.plural == plural)
+}
+
+/// The version that an object's apiVersion and kind name, where it is not the stored one.
+pub fn by_kind(api_version: &str, kind: &str) -> Option<&'static ServedVersion> {
+    let (group, version) = api_version.split_once('/')?;
+    SERVED_VERSIONS.iter().find(|v| v.group == group && v.version == version && v.row.kind == kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds;
+
+    #[test]
+    fn every_version_is_found_and_none_twice() {
+        for (i, served) in SERVED_VERSIONS.iter().enumerate() {
+            let found = by_plural(served.group, served.version, served.row.plural).expect("a version");
+            assert!(std::ptr::eq(found, served), "{served:?} is there twice");
+            assert!(by_kind(&served.api_version(), served.row.kind).is_some());
+            let row = kinds::by_kind(&served.api_version(), served.row.kind).expect("a kind");
+            assert!(std::ptr::eq(row, served.row), "{i}: {served:?}");
+            assert!(!served.row.versions().any(|v| served.group == served.row.group && served.version == v));
+            let mut object =
+                json!({"apiVersion": served.api_version(), "kind": served.row.kind, "metadata": {"name": "a"}});
+            let sent = object.clone();
+            served.to_stored(&mut object);
+            assert_eq!(object["apiVersion"], served.row.api_version());
+            served.from_stored(&mut object);
+            assert_eq!(object, sent);
+        }
+    }
+
+    #[test]
+    fn warnings_are_worded_like_kubernetes() {
+        let served = by_kind("apps/v1beta2", "Deployment").expect("a version");
+        let expected = "apps/v1beta2 Deployment is deprecated in v1.9+, unavailable in v1.16+; use apps/v1 Deployment";
+        assert_eq!(served.warning().as_deref(), Some(expected));
+        assert_eq!(by_kind("events.k8s.io/v1", "Event").and_then(ServedVersion::warning), None);
+    }
+}
