@@ -33,6 +33,8 @@ pub struct PathCall {
     pub path: String,
     /// GET, POST, …
     pub method: Method,
+    /// What the answer should be, as HTTP has it.
+    pub accept: String,
     /// MessagePack.
     pub body: Bytes,
 }
@@ -73,8 +75,8 @@ impl Call {
     /// Reads a request; an unknown path is 404, a method the resource does not have is 405.
     pub fn read(caller: Caller, request: ApiRequest) -> Result<Wanted, ApiError> {
         let Some(path) = ResourcePath::parse(&request.path) else {
-            let ApiRequest { id, path, method, body, .. } = request;
-            return Ok(Wanted::Path(PathCall { caller, id, path, method, body }));
+            let ApiRequest { id, path, method, accept, body, .. } = request;
+            return Ok(Wanted::Path(PathCall { caller, id, path, method, accept, body }));
         };
         let query = Query::parse(&request.query);
         let verb = match (request.method, path.name.is_empty()) {

@@ -1,12 +1,15 @@
-//! Paths that are no resources: version, health, the server's own state, and the batch of bindings.
+//! Paths that are no resources: what is served, version, health, the server's own state, and the batch of bindings.
 
 use super::call::{PathCall, not_allowed, nothing_here};
 use super::{Api, answer};
+use crate::discovery::{self, Document};
+use crate::state::State;
 use kubus_proto::binding::BINDINGS_PATH;
 use kubus_proto::request::Method;
 use kubus_proto::server_status::STATUS_PATH;
 use kubus_proto::{ApiError, ApiResponse, Reason, VERSION};
 use serde_json::json;
+use std::sync::Arc;
 
 impl Api {
     /// Answers a request for a path that is no resource.
@@ -24,8 +27,22 @@ impl Api {
             "/livez" | "/healthz" => answer::value(200, "ok"),
             "/readyz" => self.ready(),
             STATUS_PATH => answer::value(200, &self.store.status()),
-            _ => Err(nothing_here()),
+            "" => answer::value(200, &discovery::index(discovery::kinds(&*self.served_state().await))),
+            _ => {
+                let state = self.served_state().await;
+                let document = discovery::answer(&path, &call.accept, discovery::kinds(&state));
+                document_answer(document.ok_or_else(nothing_here)?)
+            }
         }
+    }
+
+    /// The state that says what is served: the newest, or without a quorum the last that is known here, since clients
+    /// can do nothing without it.
+    async fn served_state(&self) -> Arc<State> {
+        if let Err(error) = self.store.barrier().await {
+            tracing::debug!(%error, "discovery is answered from what is known here");
+        }
+        self.store.state()
     }
 
     /// Whether this apiserver can answer requests: it knows a leader.
@@ -35,6 +52,15 @@ impl Api {
             None => Err(ApiError::new(Reason::ServiceUnavailable, "readyz check failed: no leader is known")),
         }
     }
+}
+
+/// A document of discovery; one with a media type of its own goes out as the bytes of its JSON.
+fn document_answer(document: Document) -> Result<ApiResponse, ApiError> {
+    if document.content_type.is_empty() {
+        return answer::value(200, &document.value);
+    }
+    let body = serde_json::to_vec(&document.value).map_err(|e| super::internal("an answer cannot be encoded", &e))?;
+    Ok(ApiResponse { content_type: document.content_type.to_owned(), ..answer::bytes(200, body.into()) })
 }
 
 fn version() -> serde_json::Value {

@@ -44,6 +44,7 @@ pub struct Ask<'a> {
 pub struct Answer {
     pub code: u16,
     pub warnings: Vec<String>,
+    pub content_type: String,
     pub body: Value,
     pub bytes: bytes::Bytes,
 }
@@ -156,9 +157,10 @@ impl Ask<'_> {
     }
 
     pub async fn send(self) -> Answer {
-        let ApiResponse { code, warnings, body, .. } = self.cluster.api.handle(self.identity, self.request).await;
+        let ApiResponse { code, warnings, content_type, body } =
+            self.cluster.api.handle(self.identity, self.request).await;
         // Not every answer is a JSON value: changes hold bytes.
-        Answer { code, warnings, body: codec::decode(&body).unwrap_or_default(), bytes: body }
+        Answer { code, warnings, content_type, body: codec::decode(&body).unwrap_or_default(), bytes: body }
     }
 }
 
