@@ -1,8 +1,10 @@
 //! Carries out a write: decided on a state, proposed with what it relied on, decided again when that has changed.
 
+use super::consult::{Inquiry, ROUNDS_LIMIT, Stop};
 use super::{Api, internal, store_error};
 use crate::state::{Entry, Key, Object, Op, Outcome, RequestId, State, Transaction};
 use bytes::Bytes;
+use futures::future::join_all;
 use kubus_proto::{ApiError, Reason};
 use std::sync::Arc;
 
@@ -53,19 +55,31 @@ impl Api {
         &self,
         id: RequestId,
         line: Option<&Key>,
-        mut decide: impl FnMut(&State) -> Result<Decision, ApiError> + Send,
+        mut decide: impl FnMut(&State) -> Result<Decision, Stop> + Send,
     ) -> Result<Written, ApiError> {
-        let _turn = match line {
-            Some(key) => Some(self.lines.turn(key).await),
-            None => None,
-        };
+        let mut turn = None;
         let mut newest = false;
-        for _ in 0..ATTEMPTS {
+        let (mut attempts, mut rounds) = (0, 0);
+        while attempts < ATTEMPTS && rounds < ROUNDS_LIMIT {
+            if let (None, Some(key)) = (&turn, line) {
+                turn = Some(self.lines.turn(key).await);
+            }
             let state = self.store.state();
             if let Some(changes) = state.answered(&id) {
                 return entry(&state, changes.last().map(|(_, revision)| *revision)).map(Written::Changed);
             }
-            let decision = decide(&state);
+            let decision = match decide(&state) {
+                Err(Stop::Ask(inquiry)) => {
+                    // A webhook may take its time, and may itself write the object.
+                    drop(turn.take());
+                    self.inquire(inquiry, &state).await;
+                    rounds += 1;
+                    continue;
+                }
+                Err(Stop::Refused(error)) => Err(error),
+                Ok(decision) => Ok(decision),
+            };
+            attempts += 1;
             if !newest && !matches!(decision, Ok(Decision::Write(_))) {
                 self.store.barrier().await.map_err(store_error)?;
                 newest = true;
@@ -89,6 +103,13 @@ impl Api {
         }
         let message = "the object is changed too often; please try again";
         Err(ApiError { retry_after_seconds: Some(1), ..ApiError::new(Reason::TooManyRequests, message) })
+    }
+
+    /// Asks webhooks what a decision needs to know, all at once.
+    async fn inquire(&self, inquiry: Inquiry, state: &State) {
+        let Inquiry { questions, memo } = inquiry;
+        let answers = join_all(questions.iter().map(|question| self.webhooks.ask(question, state))).await;
+        questions.into_iter().zip(answers).for_each(|(question, answer)| memo.keep(question, answer));
     }
 
     /// Proposes transactions, if there are any; the outcomes are in their order.

@@ -36,7 +36,7 @@ impl Api {
             while state.get(&key_of(row, &object)).is_some() {
                 if names_left == 0 {
                     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                    return Err(ApiError::already_exists(row.group, row.plural, name));
+                    return Err(ApiError::already_exists(row.group, row.plural, name).into());
                 }
                 names_left -= 1;
                 let prefix = object["metadata"]["generateName"].as_str().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::commit::{Decision, Written};
+use super::consult::Stop;
 use super::create::{encode, tried};
 use super::options::DeleteOptions;
 use super::removal::{self, Removal};
@@ -42,7 +43,7 @@ impl Api {
         let decide = |state: &State| {
             call.authorize(state)?;
             let current = state.get(&key).ok_or_else(|| call.not_found())?;
-            decide(call.row(), &key, current, options, Timestamp::now())
+            decide(call.row(), &key, current, options, Timestamp::now()).map_err(Stop::from)
         };
         self.commit(id, Some(&key), decide).await
     }

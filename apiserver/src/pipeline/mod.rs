@@ -6,6 +6,7 @@ mod bind;
 mod call;
 mod commit;
 mod connect;
+mod consult;
 mod continuation;
 mod create;
 mod delete;
@@ -30,6 +31,7 @@ pub use connect::OpenStreams;
 
 use crate::authenticate::authenticate;
 use crate::store::{Consensus, StoreError};
+use crate::webhook::Webhooks;
 use call::{Call, Wanted};
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, Reason, Verb};
 use lines::Lines;
@@ -45,12 +47,13 @@ pub struct Api {
     store: Arc<dyn Consensus>,
     lines: Arc<Lines>,
     streams: Arc<dyn OpenStreams>,
+    webhooks: Webhooks,
 }
 
 impl Api {
     /// A pipeline in front of `store` that opens logs and terminals through `streams`.
     pub fn new(store: Arc<dyn Consensus>, streams: Arc<dyn OpenStreams>) -> Self {
-        Self { store, lines: Arc::default(), streams }
+        Self { store, lines: Arc::default(), streams, webhooks: Webhooks::default() }
     }
 
     /// Answers a request of `identity`, which the bus vouches for. Every failure becomes a `Status`.

@@ -1,12 +1,13 @@
 //! What an update makes of an object: the part of it that may change, checked, or nothing, or its end.
 
+use super::consult::Stop;
 use super::create::{encode, refuse, tried};
 use super::removal;
 use super::{commit::Decision, metadata};
 use crate::behaviour::{self, Behaviour, FieldValidation, causes};
 use crate::state::{Action, Key, Object, Op, Require};
+use kubus_proto::Verb;
 use kubus_proto::path::ResourcePath;
-use kubus_proto::{ApiError, Verb};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ impl Revision<'_> {
         old: &Value,
         mut new: Value,
         warnings: &mut Vec<String>,
-    ) -> Result<Decision, ApiError> {
+    ) -> Result<Decision, Stop> {
         let row = self.path.row;
         let behaviour = behaviour::of(row);
         metadata::address(self.path, &mut new)?;

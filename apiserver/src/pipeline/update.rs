@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::commit::Decision;
+use super::consult::Stop;
 use super::revise::{Part, Revision};
 use super::{Api, answer, internal};
 use crate::behaviour::FieldValidation;
@@ -25,7 +26,7 @@ impl Api {
     pub(super) async fn change(
         &self,
         call: &Call,
-        mut decide: impl FnMut(&Arc<Object>, &Value) -> Result<Decision, ApiError> + Send,
+        mut decide: impl FnMut(&Arc<Object>, &Value) -> Result<Decision, Stop> + Send,
     ) -> Result<bytes::Bytes, ApiError> {
         let key = call.key();
         let decide = |state: &State| {
