@@ -13,6 +13,7 @@ use crate::{Bus, BusError};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt};
+use kubus_proto::user::OnBehalf;
 use kubus_proto::{ApiError, codec};
 use serde_json::Value;
 
@@ -66,10 +67,22 @@ pub enum WatchError {
 
 /// An event whose object is still MessagePack.
 #[derive(Clone, Debug)]
-pub(crate) struct Raw {
-    pub(crate) event: EventType,
-    pub(crate) revision: u64,
-    pub(crate) object: Bytes,
+pub struct Raw {
+    /// What happened.
+    pub event: EventType,
+    /// Revision of the store it belongs to.
+    pub revision: u64,
+    /// The object after it, as in [`WatchEvent`].
+    pub object: Bytes,
+}
+
+/// For whom a watch asks, where not for its own connection's identity.
+#[derive(Clone, Debug, Default)]
+pub struct Asker {
+    /// The user a gateway speaks for.
+    pub on_behalf: Option<OnBehalf>,
+    /// The user's program.
+    pub user_agent: String,
 }
 
 /// Watches a collection, or with a path that names one, an object. `query` is Kubernetes' (`labelSelector`,
@@ -90,7 +103,7 @@ pub fn watch(
     };
     let (bus, path) = (bus.clone(), path.to_owned());
     let opening = async move {
-        match open(&bus, &path, &query).await {
+        match open(&bus, &path, &query, Asker::default()).await {
             Ok(events) => events,
             Err(error) => Box::pin(futures::stream::once(std::future::ready(Err(error)))),
         }
@@ -102,13 +115,15 @@ pub fn watch(
     }))
 }
 
-/// Opens a watch; an error is the apiserver's refusal, or its silence.
-pub(crate) async fn open(
+/// Opens a watch as in [`watch`]; an error is the apiserver's refusal, or its silence.
+pub async fn open(
     bus: &Bus,
     path: &str,
     query: &str,
+    asker: Asker,
 ) -> Result<BoxStream<'static, Result<Raw, WatchError>>, WatchError> {
-    let plan = plan::Plan::parse(path, query).map_err(BusError::from)?;
+    let mut plan = plan::Plan::parse(path, query).map_err(BusError::from)?;
+    plan.asker = asker;
     let session = session::Session::open(bus, plan).await?;
     Ok(Box::pin(futures::stream::unfold(session, |mut session| async move {
         session.next().await.map(|event| (event, session))

@@ -1,2 +1,16 @@
 //! HTTPS for kubectl, helm and client libraries: turns HTTP into requests on the bus, and watches into streams.
+//!
+//! It holds no state: several may run, and one that is started again has lost nothing but its connections.
 #![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod body;
+pub mod caller;
+pub mod gateway;
+pub mod listen;
+pub mod route;
+pub mod tls;
+pub mod upgrade;
+pub mod watch;
+
+pub use gateway::Gateway;

@@ -110,7 +110,8 @@ fn is_namespace_subresource(tail: &[String]) -> bool {
     matches!(tail, [one] if one == "status" || one == "finalize")
 }
 
-fn decode(part: &str) -> String {
+/// Undoes percent-encoding; bytes that are no UTF-8 become replacement characters.
+pub fn decode(part: &str) -> String {
     let bytes = part.as_bytes();
     let (mut out, mut i) = (Vec::with_capacity(bytes.len()), 0);
     while i < bytes.len() {

@@ -18,7 +18,7 @@ pub async fn run(args: DownArgs, home: Home) -> anyhow::Result<()> {
     let progress = step("Stopping processes");
     // Those that act go first, so that nobody sees the stop as a fault and repairs it; the bus goes last.
     let all = process::known(&home);
-    for prefixes in [&["controllers-", "scheduler-"][..], &["nodeagent-"], &["apiserver-"], &["nats-"]] {
+    for prefixes in [&["gateway-", "controllers-", "scheduler-"][..], &["nodeagent-"], &["apiserver-"], &["nats-"]] {
         let names: Vec<String> = all.iter().filter(|n| prefixes.iter().any(|p| n.starts_with(p))).cloned().collect();
         process::stop(&home, &names, GRACE)?;
     }

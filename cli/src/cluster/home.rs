@@ -39,6 +39,11 @@ impl Home {
         self.root.join("pki").join(file)
     }
 
+    /// What kubectl and client libraries read.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.root.join("kubeconfig")
+    }
+
     /// Configuration of bus server `id`.
     pub fn nats_config(&self, id: u8) -> PathBuf {
         self.root.join("nats").join(format!("nats-{id}.conf"))

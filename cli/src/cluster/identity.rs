@@ -26,6 +26,8 @@ pub enum Role {
     Controllers,
     /// The agent of a node.
     Node(String),
+    /// A gateway, which speaks for users.
+    Gateway,
     /// The user of this home.
     Admin,
 }
@@ -39,6 +41,9 @@ pub fn identities(spec: &ClusterSpec) -> Vec<(String, Role)> {
     for i in 1..=STANDBY_REPLICAS {
         all.push((format!("scheduler-{i}"), Role::Scheduler));
         all.push((format!("controllers-{i}"), Role::Controllers));
+    }
+    for i in 1..=spec.gateways.len() {
+        all.push((format!("gateway-{i}"), Role::Gateway));
     }
     for node in &spec.nodes {
         all.push((subject::node_identity(&node.name), Role::Node(node.name.clone())));
@@ -69,7 +74,8 @@ pub fn permissions(identity: &str, role: &Role) -> Permissions {
         Role::Controllers => {
             subscribe.extend(["kubus.ev.>", "kubus.bm", "kubus.bm.>", subject::HEARTBEATS].map(str::to_owned));
         }
-        Role::Admin => {
+        Role::Admin | Role::Gateway => {
+            // What a gateway hears it hands to users by what the apiserver answers them.
             let token = subject::token(identity);
             publish.push(format!("kubus.stream.*.{token}.*.up"));
             subscribe.extend(["kubus.ev.>", "kubus.bm", "kubus.bm.>"].map(str::to_owned));
@@ -105,7 +111,7 @@ mod tests {
 
     #[test]
     fn only_apiservers_answer_and_only_on_their_own_raft_subject() {
-        let roles = [Role::Scheduler, Role::Controllers, Role::Admin, Role::Node("n".into())];
+        let roles = [Role::Scheduler, Role::Controllers, Role::Gateway, Role::Admin, Role::Node("n".into())];
         for role in roles {
             let all = permissions("who", &role);
             assert!(

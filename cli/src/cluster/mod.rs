@@ -9,6 +9,7 @@ use std::path::PathBuf;
 mod down;
 mod home;
 mod identity;
+mod kubeconfig;
 mod nats;
 mod node;
 mod pki;
@@ -51,6 +52,12 @@ pub struct UpArgs {
     /// What runs containers; a new cluster has docker
     #[arg(long, value_enum)]
     pub runtime: Option<Runtime>,
+    /// How many gateways, which serve HTTPS to kubectl and client libraries; a new cluster has 1
+    #[arg(long, value_name = "N")]
+    pub gateways: Option<u8>,
+    /// Port of the first gateway, 0 for any that is free; a new cluster takes 6443, or where that is taken any
+    #[arg(long, value_name = "PORT")]
+    pub gateway_port: Option<u16>,
     /// How long a silent node is waited for before it counts as lost, in milliseconds
     #[arg(long, value_name = "MS")]
     pub node_grace_ms: Option<u64>,

@@ -1,4 +1,5 @@
-//! Keys: the cluster's certificate authority, the bus servers' certificate, and an nkey for each identity.
+//! Keys: the cluster's certificate authority, the bus servers' certificate, the admin user's, and an nkey for each
+//! identity. A gateway makes its own.
 
 use super::Home;
 use super::home::write_private;
@@ -17,6 +18,9 @@ pub fn ensure(spec: &ClusterSpec, home: &Home) -> anyhow::Result<Vec<(String, St
         make_certificates(home).context("cannot make the cluster's certificates")?;
     }
     let authority = std::fs::read_to_string(home.pki("ca.crt"))?;
+    if !home.pki("admin.crt").exists() {
+        make_admin(home, &authority).context("cannot make the admin user's certificate")?;
+    }
     let mut keys = Vec::new();
     for (position, (identity, _)) in identities(spec).into_iter().enumerate() {
         let path = home.credentials(&identity);
@@ -47,12 +51,29 @@ fn nearest(identity: &str, position: usize, spec: &ClusterSpec) -> usize {
     own.unwrap_or(position % spec.control_planes.len())
 }
 
+fn name(text: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, text);
+    name
+}
+
+/// The certificate in the kubeconfig: the user and the group that kubeadm gives.
+fn make_admin(home: &Home, authority: &str) -> anyhow::Result<()> {
+    let ca_key = KeyPair::from_pem(&std::fs::read_to_string(home.pki("ca.key"))?)?;
+    let issuer = Issuer::from_ca_cert_pem(authority, ca_key)?;
+    let key = KeyPair::generate()?;
+    let mut admin = CertificateParams::new(Vec::<String>::new())?;
+    admin.distinguished_name = name("kubernetes-admin");
+    admin.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    admin.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    admin.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = admin.signed_by(&key, &issuer)?;
+    write_private(&home.pki("admin.key"), key.serialize_pem().as_bytes())?;
+    write_private(&home.pki("admin.crt"), certificate.pem().as_bytes())?;
+    Ok(())
+}
+
 fn make_certificates(home: &Home) -> anyhow::Result<()> {
-    let name = |text: &str| {
-        let mut name = DistinguishedName::new();
-        name.push(DnType::CommonName, text);
-        name
-    };
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::<String>::new())?;
     ca.distinguished_name = name("kubus-ca");

@@ -10,6 +10,10 @@ pub const STANDBY_REPLICAS: u8 = 2;
 const CONTROL_PLANES: [u8; 3] = [1, 3, 5];
 /// Silence after which a node counts as lost, in milliseconds.
 const NODE_GRACE_MS: u64 = 10_000;
+/// Port of the first gateway, as every Kubernetes has it.
+const GATEWAY_PORT: u16 = 6443;
+/// Most gateways one machine starts.
+const GATEWAY_LIMIT: u8 = 9;
 /// Most nodes one machine starts.
 const NODE_LIMIT: u16 = 1_000;
 
@@ -47,6 +51,9 @@ pub struct ClusterSpec {
     pub nodes: Vec<NodeSpec>,
     /// Silence after which a node counts as lost, in milliseconds.
     pub node_grace_ms: u64,
+    /// Ports of the gateways on loopback.
+    #[serde(default)]
+    pub gateways: Vec<u16>,
 }
 
 impl ClusterSpec {
@@ -78,6 +85,7 @@ impl ClusterSpec {
             control_planes: Vec::new(),
             nodes: Vec::new(),
             node_grace_ms: NODE_GRACE_MS,
+            gateways: Vec::new(),
         }
     }
 
@@ -107,6 +115,7 @@ impl ClusterSpec {
         for i in 0..if exists { 0 } else { u16::from(wanted) } {
             self.control_planes.push(Ports { client: free_port(4222 + i), route: free_port(6222 + i) });
         }
+        self.change_gateways(args, &mut free_port)?;
         let nodes = args.nodes.unwrap_or(if exists { u16::try_from(self.nodes.len())? } else { 1 });
         if nodes > NODE_LIMIT {
             bail!("--nodes: {nodes} is more than one machine can start; at most {NODE_LIMIT}");
@@ -116,6 +125,34 @@ impl ClusterSpec {
         }
         while self.nodes.len() < usize::from(nodes) {
             self.add_node();
+        }
+        Ok(())
+    }
+
+    fn change_gateways(&mut self, args: &UpArgs, free_port: &mut impl FnMut(u16) -> u16) -> anyhow::Result<()> {
+        let wanted = args.gateways.unwrap_or(u8::try_from(self.gateways.len())?.max(1));
+        if wanted == 0 || wanted > GATEWAY_LIMIT {
+            bail!("--gateways: {wanted} is not possible; take 1 to {GATEWAY_LIMIT}");
+        }
+        match (args.gateway_port, self.gateways.first()) {
+            (Some(port), Some(first)) if port != 0 && port != *first => {
+                bail!("--gateway-port: this cluster's first gateway has port {first}; that is fixed when it is made")
+            }
+            _ => {}
+        }
+        self.gateways.truncate(usize::from(wanted));
+        while self.gateways.len() < usize::from(wanted) {
+            let port = match (args.gateway_port, self.gateways.last()) {
+                (Some(port), None) if port != 0 => {
+                    if free_port(port) != port {
+                        bail!("--gateway-port: port {port} is in use; take another one, or 0 for any that is free");
+                    }
+                    port
+                }
+                (Some(0), _) => free_port(0),
+                (_, last) => free_port(last.map_or(GATEWAY_PORT, |last| last.saturating_add(1))),
+            };
+            self.gateways.push(port);
         }
         Ok(())
     }
@@ -181,6 +218,31 @@ mod tests {
             let error = spec.change(&wrong, |p| p).expect_err("must be refused").to_string();
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn gateways_get_ports_and_keep_them() {
+        let mut spec = ClusterSpec::new("x".into());
+        spec.change(&args(None, None), |p| p).expect("new cluster");
+        assert_eq!(spec.gateways, [6443]);
+        let gateways = |gateways, gateway_port| UpArgs { gateways, gateway_port, ..UpArgs::default() };
+        spec.change(&gateways(Some(3), None), |p| p).expect("more");
+        assert_eq!(spec.gateways, [6443, 6444, 6445]);
+        spec.change(&gateways(Some(2), Some(6443)), |p| p).expect("fewer");
+        assert_eq!(spec.gateways, [6443, 6444]);
+        for (wrong, text) in [(gateways(Some(0), None), "--gateways"), (gateways(None, Some(7)), "--gateway-port")] {
+            let error = spec.change(&wrong, |p| p).expect_err("must be refused").to_string();
+            assert!(error.contains(text), "{error}");
+        }
+        let mut spec = ClusterSpec::new("y".into());
+        spec.change(&gateways(Some(2), Some(0)), |_| 40_000).expect("any port");
+        assert_eq!(spec.gateways, [40_000, 40_000]);
+        let mut spec = ClusterSpec::new("z".into());
+        let error = spec.change(&gateways(None, Some(8443)), |_| 1).expect_err("in use").to_string();
+        assert!(error.contains("port 8443 is in use"), "{error}");
+        let mut spec = ClusterSpec::new("z".into());
+        spec.change(&gateways(None, Some(8443)), |p| p).expect("this port");
+        assert_eq!(spec.gateways, [8443]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::process::{self, Process, program};
 use super::progress::step;
 use super::spec::{ClusterSpec, STANDBY_REPLICAS};
-use super::{Home, Runtime, UpArgs, home, nats, pki};
+use super::{Home, Runtime, UpArgs, home, kubeconfig, nats, pki};
 use anyhow::{Context, bail};
 use kubus_client::{Bus, Credentials};
 use kubus_proto::request::Method;
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long a new cluster may take to elect a leader.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long gateways may take to listen.
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long nodes may take to become Ready.
 const NODES_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the process of the simulated nodes may take to end before it is started with more of them.
@@ -34,7 +36,7 @@ pub async fn run(args: UpArgs, home: Home) -> anyhow::Result<()> {
         Some(spec) => spec,
         None => ClusterSpec::new(uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()),
     };
-    let nodes_before = spec.nodes.len();
+    let (nodes_before, gateways_before) = (spec.nodes.len(), spec.gateways.len());
     spec.change(&args, free_port)?;
     if spec.runtime == Runtime::Docker {
         check_docker()?;
@@ -45,6 +47,9 @@ pub async fn run(args: UpArgs, home: Home) -> anyhow::Result<()> {
         // One process stands for all simulated nodes; it reads who they are when it starts.
         process::stop(&home, &[SIM_PROCESS.to_owned()], RESTART_GRACE)?;
     }
+
+    let surplus: Vec<String> = (spec.gateways.len()..gateways_before).map(|i| format!("gateway-{}", i + 1)).collect();
+    process::stop(&home, &surplus, RESTART_GRACE)?;
 
     let started = Instant::now();
     let progress = step("Starting processes");
@@ -58,6 +63,7 @@ pub async fn run(args: UpArgs, home: Home) -> anyhow::Result<()> {
         _ => format!("Started {fresh} of {count} processes"),
     });
     let bus = wait_for_leader(&spec, &home).await?;
+    wait_for_gateways(&spec, &home).await?;
     wait_for_nodes(&spec, &home, &bus).await?;
     eprintln!(
         "Cluster {:?} is up after {:.1} s. Its home is {}",
@@ -67,6 +73,7 @@ pub async fn run(args: UpArgs, home: Home) -> anyhow::Result<()> {
     );
     eprintln!("Next:  kubus get nodes");
     eprintln!("       kubus create deployment web --image=nginx --replicas=2");
+    eprintln!("       export KUBECONFIG={}    # for kubectl, helm and client libraries", home.kubeconfig().display());
     eprintln!("       kubus down");
     Ok(())
 }
@@ -79,9 +86,10 @@ pub fn lock(home: &Home) -> anyhow::Result<Flock<std::fs::File>> {
         .map_err(|(_, error)| anyhow::anyhow!("cannot lock {}: {error}", path.display()))
 }
 
-/// Writes keys and configuration; a bus server that runs takes a changed one at once.
+/// Writes keys and configuration, the kubeconfig among them; a bus server that runs takes a changed one at once.
 pub fn write_configuration(spec: &ClusterSpec, home: &Home) -> anyhow::Result<()> {
     let keys = pki::ensure(spec, home)?;
+    kubeconfig::write(spec, home)?;
     for id in 1..=spec.control_planes.len() {
         let id = u8::try_from(id)?;
         let (path, text) = (home.nats_config(id), nats::render(spec, home, id, &keys));
@@ -110,6 +118,18 @@ fn processes(spec: &ClusterSpec, home: &Home, nats_server: std::path::PathBuf) -
         let name = format!("apiserver-{id}");
         let more = ["--id", &id.to_string(), "--members", &spec.members(), "--data-dir", &text(home.data(&name))];
         all.push(ours(&name, "kubus-apiserver", &name, more.map(str::to_owned).to_vec()));
+    }
+    for (position, port) in spec.gateways.iter().enumerate() {
+        let name = format!("gateway-{}", position + 1);
+        let arguments = [
+            ("--listen", format!("127.0.0.1:{port}")),
+            ("--authority", text(home.pki("ca.crt"))),
+            ("--authority-key", text(home.pki("ca.key"))),
+            ("--certificate", text(home.pki(&format!("{name}.crt")))),
+            ("--key", text(home.pki(&format!("{name}.key")))),
+        ];
+        let more = arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
+        all.push(ours(&name, "kubus-gateway", &name, more));
     }
     for i in 1..=STANDBY_REPLICAS {
         let name = format!("scheduler-{i}");
@@ -208,6 +228,28 @@ async fn wait_for_leader(spec: &ClusterSpec, home: &Home) -> anyhow::Result<Bus>
         LEADER_TIMEOUT.as_secs(),
         home.log("apiserver-1").display()
     )
+}
+
+async fn wait_for_gateways(spec: &ClusterSpec, home: &Home) -> anyhow::Result<()> {
+    let progress = step(format!("Waiting for {} gateway(s)", spec.gateways.len()));
+    let deadline = Instant::now() + GATEWAY_TIMEOUT;
+    for (position, port) in spec.gateways.iter().enumerate() {
+        let name = format!("gateway-{}", position + 1);
+        loop {
+            process::check(home, &name)?;
+            if tokio::net::TcpStream::connect(("127.0.0.1", *port)).await.is_ok() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                let (waited, log) = (GATEWAY_TIMEOUT.as_secs(), home.log(&name));
+                bail!("{name} does not listen on port {port} after {waited} s; its log is {}", log.display());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    let addresses: Vec<String> = spec.gateways.iter().map(|port| format!("https://127.0.0.1:{port}")).collect();
+    progress.done(format!("{} gateway(s): {}", addresses.len(), addresses.join(", ")));
+    Ok(())
 }
 
 async fn leader(bus: &Bus) -> anyhow::Result<Option<u64>> {

@@ -4,8 +4,7 @@ use super::plan::Plan;
 use super::{EventType, Raw};
 use crate::{Bus, BusError};
 use kubus_proto::codec::{self, JSON};
-use kubus_proto::request::Method;
-use kubus_proto::{ApiError, ApiRequest, Reason};
+use kubus_proto::{ApiError, Reason};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -53,8 +52,7 @@ pub(super) async fn now(bus: &Bus, plan: &Plan) -> Result<u64, BusError> {
 }
 
 async fn page(bus: &Bus, plan: &Plan, limit: usize, token: &str) -> Result<Page, BusError> {
-    let mut request = ApiRequest::new(Method::Get, plan.path.clone());
-    request.query = plan.list_query(limit, token);
+    let mut request = plan.request(plan.list_query(limit, token));
     request.accept = JSON.to_owned();
     Ok(codec::decode(&bus.request_ok(request).await?)?)
 }

@@ -1,6 +1,6 @@
 //! A watch as HTTP carries it: one JSON document a line.
 
-use super::{Raw, WatchError};
+use super::{Asker, Raw, WatchError};
 use crate::{Bus, BusError, transcode};
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -9,7 +9,7 @@ use kubus_proto::{ApiError, Reason};
 
 /// Opens a watch and gives its lines. An error that ends it is its last line, an `ERROR` event with a `Status`.
 pub(crate) async fn lines(bus: &Bus, path: &str, query: &str) -> Result<BoxStream<'static, Bytes>, WatchError> {
-    let events = match super::open(bus, path, query).await {
+    let events = match super::open(bus, path, query, Asker::default()).await {
         Ok(events) => events,
         // Kubernetes tells of an expired list token in the same way as of an expired revision.
         Err(WatchError::Expired(error)) => Box::pin(stream::once(std::future::ready(Err(WatchError::Expired(error))))),

@@ -1,9 +1,11 @@
 //! What a watch asks for: path and query read into the resource, the selection and the manner of delivery.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
 
+use super::Asker;
 use kubus_proto::path::{ResourcePath, encode, query_pairs};
+use kubus_proto::request::Method;
 use kubus_proto::selector::{FieldSelector, Selector};
-use kubus_proto::{ApiError, KindRow, Reason};
+use kubus_proto::{ApiError, ApiRequest, KindRow, Reason};
 use std::time::Duration;
 
 /// Fields of an object that never change, so that an apiserver may narrow its answer by them.
@@ -31,6 +33,8 @@ pub(super) struct Plan {
     pub(super) bookmarks: bool,
     /// When the watch ends in order.
     pub(super) timeout: Option<Duration>,
+    /// For whom it asks.
+    pub(super) asker: Asker,
 }
 
 /// Where a watch begins.
@@ -95,7 +99,18 @@ impl Plan {
             start: start(get("resourceVersion"), get("sendInitialEvents"))?,
             bookmarks: is_true(get("allowWatchBookmarks")),
             timeout,
+            asker: Asker::default(),
         })
+    }
+
+    /// A question to an apiserver about the collection.
+    pub(super) fn request(&self, query: String) -> ApiRequest {
+        ApiRequest {
+            query,
+            on_behalf: self.asker.on_behalf.clone(),
+            user_agent: self.asker.user_agent.clone(),
+            ..ApiRequest::new(Method::Get, self.path.clone())
+        }
     }
 
     /// Whether an object has to be looked into to know whether it is selected. The scope and the name stand beside it.

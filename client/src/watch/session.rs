@@ -9,8 +9,7 @@ use crate::{Bus, BusError};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use kubus_proto::event::{Bookmark, Change, Changes, ScopeBookmark};
-use kubus_proto::request::Method;
-use kubus_proto::{ApiRequest, Reason, codec, subject};
+use kubus_proto::{Reason, codec, subject};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -221,8 +220,7 @@ impl Session {
     /// Asks once for what happened since the last known revision.
     async fn ask(&mut self) -> Result<(), WatchError> {
         let Some(from) = self.tracker.asks() else { return Ok(()) };
-        let mut request = ApiRequest::new(Method::Get, self.plan.path.clone());
-        request.query = self.plan.changes_query(from);
+        let request = self.plan.request(self.plan.changes_query(from));
         let mut changes = Changes::decode(&self.bus.request_ok(request).await?).map_err(BusError::from)?;
         // Asked from revision 0 an apiserver may answer with the objects there are, in an order of its own.
         changes.changes.sort_by_key(|change| change.revision);

@@ -1,0 +1,124 @@
+//! Bodies of requests: read within limits, and turned from JSON or YAML into the bus' MessagePack.
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use kubus_client::transcode;
+use kubus_proto::request::Method;
+use kubus_proto::{ApiError, Reason, codec};
+use std::time::Duration;
+
+/// Largest body in bytes, as in Kubernetes: 3 MiB.
+pub const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
+/// How long a whole body may take to arrive, in milliseconds.
+const BODY_MS: u64 = 60_000;
+
+/// What a body is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Json,
+    Yaml,
+}
+
+/// Reads the whole body.
+pub async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, ApiError> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_LIMIT_BYTES) {
+        return Err(too_large());
+    }
+    let reading = Limited::new(body, BODY_LIMIT_BYTES).collect();
+    match tokio::time::timeout(Duration::from_millis(BODY_MS), reading).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(bad(format!("the body cannot be read: {error}"))),
+        Err(_) => Err(ApiError::new(Reason::Timeout, "the body took too long to arrive")),
+    }
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {BODY_LIMIT_BYTES}"))
+}
+
+fn bad(message: String) -> ApiError {
+    ApiError::new(Reason::BadRequest, message)
+}
+
+/// Turns a body into MessagePack by what the client says it is.
+pub fn decode(method: Method, content_type: &str, body: Bytes) -> Result<Bytes, ApiError> {
+    match format(method, content_type)? {
+        Format::Json => transcode::json_to_msgpack(&body)
+            .map_err(|error| bad(format!("the object provided is unrecognized (must be of type JSON): {error}"))),
+        Format::Yaml => {
+            let text = std::str::from_utf8(&body).map_err(|error| bad(format!("the body is not UTF-8: {error}")))?;
+            let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
+            let value: serde_json::Value = serde_saphyr::from_str_with_options(text, options)
+                .map_err(|error| bad(format!("error converting YAML to JSON: yaml: {}", error.without_snippet())))?;
+            codec::encode(&value).map(Bytes::from).map_err(|error| bad(error.to_string()))
+        }
+    }
+}
+
+fn format(method: Method, content_type: &str) -> Result<Format, ApiError> {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (known, list): (&[(&str, Format)], &str) = match method {
+        Method::Patch => (
+            &[
+                ("application/json-patch+json", Format::Json),
+                ("application/merge-patch+json", Format::Json),
+                ("application/strategic-merge-patch+json", Format::Json),
+                ("application/apply-patch+yaml", Format::Yaml),
+            ],
+            "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
+             application/apply-patch+yaml",
+        ),
+        _ => (
+            &[("", Format::Json), ("application/json", Format::Json), ("application/yaml", Format::Yaml)],
+            "application/json, application/yaml",
+        ),
+    };
+    known.iter().find(|(name, _)| *name == kind).map(|(_, format)| *format).ok_or_else(|| {
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {list}");
+        ApiError::new(Reason::UnsupportedMediaType, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn bodies_are_read_as_what_they_are_said_to_be() {
+        let object = json!({"a": {"b": [1, "x", true]}});
+        for (method, content_type, text) in [
+            (Method::Post, "", r#"{"a":{"b":[1,"x",true]}}"#),
+            (Method::Post, "application/json; charset=utf-8", r#"{"a":{"b":[1,"x",true]}}"#),
+            (Method::Put, "application/yaml", "a:\n  b: [1, x, yes]\n"),
+            (Method::Patch, "application/merge-patch+json", r#"{"a":{"b":[1,"x",true]}}"#),
+            (Method::Patch, "application/apply-patch+yaml", r#"{"a":{"b":[1,"x",true]}}"#),
+        ] {
+            let got = decode(method, content_type, text.into()).expect(content_type);
+            assert_eq!(codec::decode::<Value>(&got).expect("value"), object, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        let deep = format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000));
+        for (method, content_type, text, reason) in [
+            (Method::Post, "application/json", "{", Reason::BadRequest),
+            (Method::Post, "application/json", deep.as_str(), Reason::BadRequest),
+            (Method::Post, "application/yaml", "a: [", Reason::BadRequest),
+            (Method::Post, "application/yaml", deep.as_str(), Reason::BadRequest),
+            (Method::Post, "text/plain", "{}", Reason::UnsupportedMediaType),
+            (Method::Post, "application/vnd.kubernetes.protobuf", "k8s", Reason::UnsupportedMediaType),
+            (Method::Patch, "application/json", "{}", Reason::UnsupportedMediaType),
+            (Method::Patch, "", "{}", Reason::UnsupportedMediaType),
+        ] {
+            let error = decode(method, content_type, text.to_owned().into()).expect_err(content_type);
+            assert_eq!(error.reason, reason, "{content_type}");
+        }
+    }
+}
