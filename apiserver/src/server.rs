@@ -7,7 +7,6 @@ use futures::future::{BoxFuture, FutureExt};
 use kubus_proto::request::REQUEST_TIMEOUT_MS;
 use kubus_proto::stream::OpenStream;
 use kubus_proto::subject::{self, APISERVER_QUEUE, Route};
-use kubus_proto::user::Credential;
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, Reason, chunk, codec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -133,7 +132,6 @@ impl Server {
         if route == Route::Read && request.method.is_write() {
             return refuse(Reason::BadRequest, "a write must be sent to the leader");
         }
-        let identity = speaker(identity, &request);
         let (method, path, trace_id) = (request.method, request.path.clone(), request.trace_id);
         let start = Instant::now();
         let limit = Duration::from_millis(REQUEST_TIMEOUT_MS);
@@ -155,18 +153,6 @@ impl Server {
                 return tracing::warn!(%error, "an answer cannot be sent");
             }
         }
-    }
-}
-
-/// Who a request counts as: a gateway's speaks for a user, and members of `system:masters` have every right.
-fn speaker<'a>(identity: &'a str, request: &ApiRequest) -> &'a str {
-    match request.on_behalf.as_ref().map(|user| &user.credential) {
-        Some(Credential::Certificate { groups, .. })
-            if identity.starts_with("gateway-") && groups.iter().any(|group| group == "system:masters") =>
-        {
-            "admin"
-        }
-        _ => identity,
     }
 }
 
