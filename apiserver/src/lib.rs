@@ -4,6 +4,7 @@ pub mod authenticate;
 pub mod authorize;
 pub mod behaviour;
 pub mod bootstrap;
+pub mod convert;
 pub mod discovery;
 pub mod patch;
 pub mod pipeline;

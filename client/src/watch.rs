@@ -13,6 +13,7 @@ use crate::{Bus, BusError};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt};
+use kubus_proto::kinds::versions::ServedVersion;
 use kubus_proto::user::OnBehalf;
 use kubus_proto::{ApiError, codec};
 use serde_json::Value;
@@ -124,8 +125,23 @@ pub async fn open(
 ) -> Result<BoxStream<'static, Result<Raw, WatchError>>, WatchError> {
     let mut plan = plan::Plan::parse(path, query).map_err(BusError::from)?;
     plan.asker = asker;
+    let served = plan.served;
     let session = session::Session::open(bus, plan).await?;
-    Ok(Box::pin(futures::stream::unfold(session, |mut session| async move {
-        session.next().await.map(|event| (event, session))
-    })))
+    let events =
+        futures::stream::unfold(
+            session,
+            |mut session| async move { session.next().await.map(|event| (event, session)) },
+        );
+    Ok(match served {
+        Some(served) => Box::pin(events.map(|event| shown(served, event?))),
+        None => Box::pin(events),
+    })
+}
+
+/// An event in the version that was asked for; what is heard on the bus is in the stored one.
+fn shown(served: &ServedVersion, event: Raw) -> Result<Raw, WatchError> {
+    let mut object: Value = codec::decode(&event.object).map_err(BusError::from)?;
+    served.from_stored(&mut object);
+    let object = codec::encode(&object).map_err(BusError::from)?.into();
+    Ok(Raw { object, ..event })
 }

@@ -2,7 +2,9 @@
 
 use crate::kinds::versions::{self, ServedVersion};
 use crate::kinds::{KindRow, by_plural};
+use crate::selector::FieldSelector;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// A path that names a resource of the kinds table.
 #[derive(Clone, Debug)]
@@ -69,6 +71,14 @@ impl ResourcePath {
         if group.is_empty() { self.version.clone() } else { format!("{group}/{}", self.version) }
     }
 
+    /// A field selector of the client, in the words of the stored version.
+    pub fn stored_fields(&self, selector: FieldSelector) -> FieldSelector {
+        match self.served {
+            Some(served) => selector.renamed(served.conversion.field_labels),
+            None => selector,
+        }
+    }
+
     /// Makes a stored object of a whole one that the client sent.
     pub fn accept(&self, object: &mut Value) {
         if let Some(served) = self.served {
@@ -76,11 +86,13 @@ impl ResourcePath {
         }
     }
 
-    /// Makes what the client asked for of a stored object.
-    pub fn convert_out(&self, object: &mut Value) {
+    /// A stored object as the client speaks of it.
+    pub fn shown<'a>(&self, stored: &'a Value) -> Cow<'a, Value> {
+        let mut shown = Cow::Borrowed(stored);
         if let Some(served) = self.served {
-            served.from_stored(object);
+            served.from_stored(shown.to_mut());
         }
+        shown
     }
 
     /// The path of an object (or with an empty `name` of a collection), at the version the table stores.

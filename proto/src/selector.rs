@@ -253,6 +253,17 @@ impl FieldSelector {
     }
 }
 
+/// As it is parsed.
+impl std::fmt::Display for FieldSelector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, (path, equal, value)) in self.terms.iter().enumerate() {
+            let (comma, sign) = (if i > 0 { "," } else { "" }, if *equal { "=" } else { "!=" });
+            write!(f, "{comma}{path}{sign}{value}")?;
+        }
+        Ok(())
+    }
+}
+
 /// `[prefix/]name` as label and annotation keys are.
 pub fn is_qualified_name(key: &str) -> bool {
     let (prefix, name) = match key.split_once('/') {
@@ -344,7 +355,7 @@ mod tests {
             assert_eq!(FieldSelector::parse(text).expect(text).matches(&fields), expected, "{text}");
         }
         assert!(FieldSelector::parse("nonsense").is_err());
-        let renamed = FieldSelector::parse("a=1,b=2").expect("selector").renamed(&[("a", "c")]);
-        assert_eq!((renamed.required("c"), renamed.required("a"), renamed.required("b")), (Some("1"), None, Some("2")));
+        let renamed = FieldSelector::parse("a==1,b!=2").expect("selector").renamed(&[("a", "c")]);
+        assert_eq!(renamed.to_string(), "c=1,b!=2");
     }
 }

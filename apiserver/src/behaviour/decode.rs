@@ -1,7 +1,7 @@
 //! Reading an object: right types, and what to do about fields that its kind does not have.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation>
 
-use crate::schema::check;
+use crate::schema::{Schema, UnknownField, check};
 use kubus_proto::{ApiError, KindRow, Reason};
 use serde_json::Value;
 
@@ -19,23 +19,36 @@ pub enum FieldValidation {
 /// Checks `object` against its kind's schema. Gives the warnings; 400 for a value of the wrong type and, if strict, for
 /// fields that the kind does not have. Fields given twice are gone before an object gets here.
 pub fn decode(row: &KindRow, object: &Value, validation: FieldValidation) -> Result<Vec<String>, ApiError> {
+    decode_as((super::of(row).schema)(), row.kind, row.version, object, validation)
+}
+
+/// The same for an object of a version that has a schema or a name of its own.
+pub fn decode_as(
+    schema: &Schema,
+    kind: &str,
+    version: &str,
+    object: &Value,
+    validation: FieldValidation,
+) -> Result<Vec<String>, ApiError> {
     let refused = |why: String| {
-        let (kind, version) = (row.kind, row.version);
         let message = format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}");
         ApiError::new(Reason::BadRequest, message)
     };
-    let schema = (super::of(row).schema)();
-    let unknown = check(schema, row.version, object).map_err(|error| refused(error.to_string()))?;
-    let found: Vec<String> = unknown.iter().map(|u| format!("unknown field {:?}", u.path)).collect();
+    let unknown = check(schema, version, object).map_err(|error| refused(error.to_string()))?;
+    let found: Vec<String> = unknown.iter().map(told).collect();
     match validation {
         FieldValidation::Ignore => Ok(Vec::new()),
         FieldValidation::Warn => Ok(found),
         FieldValidation::Strict if found.is_empty() => Ok(found),
-        FieldValidation::Strict => {
-            let meant: Vec<String> = unknown.iter().filter_map(|u| u.suggestion).map(|s| format!("{s:?}")).collect();
-            let hint = if meant.is_empty() { String::new() } else { format!(" (did you mean {}?)", meant.join(", ")) };
-            Err(refused(format!("strict decoding error: {}{hint}", found.join(", "))))
-        }
+        FieldValidation::Strict => Err(refused(format!("strict decoding error: {}", found.join(", ")))),
+    }
+}
+
+/// Kubernetes' words for an unknown field, which clients know, and then the word that was meant.
+fn told(unknown: &UnknownField) -> String {
+    match unknown.suggestion {
+        Some(meant) => format!("unknown field {:?} (did you mean {meant:?}?)", unknown.path),
+        None => format!("unknown field {:?}", unknown.path),
     }
 }
 
@@ -56,8 +69,8 @@ mod tests {
             (
                 &pod::ROW,
                 json!({"spec": {"contaners": [], "containers": [{"imag": "x"}, {"zzzzzzzz": 1}]}}),
-                "strict decoding error: unknown field \"spec.containers[0].imag\", unknown field \
-                 \"spec.containers[1].zzzzzzzz\", unknown field \"spec.contaners\" (did you mean \"image\", \"containers\"?)",
+                "strict decoding error: unknown field \"spec.containers[0].imag\" (did you mean \"image\"?), unknown field \
+                 \"spec.containers[1].zzzzzzzz\", unknown field \"spec.contaners\" (did you mean \"containers\"?)",
             ),
             (
                 &deployment::ROW,
@@ -108,7 +121,7 @@ mod tests {
     #[test]
     fn unknown_fields_may_be_warned_of_or_ignored() {
         let object = json!({"dat": {}});
-        let warnings = vec!["unknown field \"dat\"".to_owned()];
+        let warnings = vec!["unknown field \"dat\" (did you mean \"data\"?)".to_owned()];
         assert_eq!(decode(&config_map::ROW, &object, FieldValidation::Warn), Ok(warnings));
         assert_eq!(decode(&config_map::ROW, &object, FieldValidation::Ignore), Ok(Vec::new()));
         assert_eq!(decode(&config_map::ROW, &json!({"data": null}), FieldValidation::Strict), Ok(Vec::new()));

@@ -27,7 +27,7 @@ mod secret;
 mod service_account;
 mod workload;
 
-pub use decode::{FieldValidation, decode};
+pub use decode::{FieldValidation, decode, decode_as};
 pub use names::NameRule;
 
 use crate::schema::{Schema, normalize};
@@ -46,7 +46,7 @@ macro_rules! schema_of {
         schema
     }};
 }
-use schema_of;
+pub(crate) use schema_of;
 
 /// What a kind does; what it does not say is [`PLAIN`]. The pipeline calls [`decode`], then [`Behaviour::default`], then one
 /// of the preparations, then validation. All of it sees the stored version only: an object of one of

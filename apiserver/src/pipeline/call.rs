@@ -78,7 +78,7 @@ impl Call {
             let ApiRequest { id, path, method, accept, body, .. } = request;
             return Ok(Wanted::Path(PathCall { caller, id, path, method, accept, body }));
         };
-        let query = Query::parse(&request.query);
+        let query = Query::parse(&request.query).in_stored_words(&path);
         let verb = match (request.method, path.name.is_empty()) {
             (Method::Get, false) => Verb::Get,
             (Method::Get, true) if query.flag("watch") => Verb::Watch,
@@ -159,7 +159,7 @@ impl Call {
     pub fn authorize_named(&self, state: &State, name: &str) -> Result<(), ApiError> {
         let wanted = Attributes {
             verb: self.verb.as_str(),
-            group: self.row().group,
+            group: self.path.group(),
             resource: self.row().plural,
             subresource: &self.path.subresource,
             namespace: &self.path.namespace,

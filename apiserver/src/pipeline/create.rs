@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::commit::Decision;
 use super::{Api, admission, answer, internal, metadata};
-use crate::behaviour;
+use crate::convert;
 use crate::state::{Action, Draft, Key, Op, Require, State};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ impl Api {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         // Nothing is said about the object, nor done for it, before its sender may create one.
         call.authorize_named(&self.store.state(), &name)?;
-        let mut warnings = behaviour::decode(row, &object, call.query.field_validation()?)?;
+        let mut warnings = convert::receive(&call.path, call.verb, &mut object, call.query.field_validation()?)?;
         prepare(call, &mut object)?;
         warnings.extend((call.behaviour().warnings)(&object));
         let mut draft = None;

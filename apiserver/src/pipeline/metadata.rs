@@ -41,8 +41,7 @@ fn text<'a>(object: &'a Value, key: &str) -> &'a str {
 /// namespace or name. With an empty name in the path any name will do.
 pub fn address(path: &ResourcePath, object: &mut Value) -> Result<(), ApiError> {
     let bad = |message: String| Err(ApiError::new(Reason::BadRequest, message));
-    let expected =
-        if path.row.group.is_empty() { path.version.clone() } else { format!("{}/{}", path.row.group, path.version) };
+    let expected = path.api_version();
     if !object.is_object() {
         return bad(format!("the body is not a {}", path.row.kind));
     }

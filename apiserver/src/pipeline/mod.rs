@@ -30,6 +30,7 @@ mod watch;
 pub use connect::OpenStreams;
 
 use crate::authenticate::authenticate;
+use crate::convert;
 use crate::store::{Consensus, StoreError};
 use crate::webhook::Webhooks;
 use call::{Call, Wanted};
@@ -70,24 +71,28 @@ impl Api {
             Wanted::Resource(call) => call,
             Wanted::Path(path) => return self.path(path).await,
         };
+        convert::answer(&call.path, call.verb, self.carry_out(&call).await)
+    }
+
+    async fn carry_out(&self, call: &Call) -> Result<ApiResponse, ApiError> {
         match (call.path.subresource.as_str(), call.verb) {
-            ("" | "status", Verb::Get) => self.get(&call).await,
-            ("", Verb::List) => self.list(&call).await,
-            ("", Verb::Watch) => self.watch(&call).await,
-            ("", Verb::Create) => self.create(&call).await,
-            ("", Verb::Update) => self.update(&call, Part::Whole).await,
-            ("", Verb::Patch) => self.patch(&call, Part::Whole).await,
-            ("", Verb::Delete) => self.delete(&call).await,
-            ("", Verb::DeleteCollection) => self.delete_collection(&call).await,
-            ("status", Verb::Update) => self.update(&call, Part::Status).await,
-            ("status", Verb::Patch) => self.patch(&call, Part::Status).await,
-            ("finalize", Verb::Update) => self.update(&call, Part::Finalizers).await,
-            ("scale", Verb::Get) => self.get_scale(&call).await,
-            ("scale", Verb::Update) => self.update_scale(&call).await,
-            ("scale", Verb::Patch) => self.patch_scale(&call).await,
-            ("binding", Verb::Create) => self.bind_one(&call).await,
-            ("eviction", Verb::Create) => self.evict(&call).await,
-            ("log", Verb::Get) | ("exec" | "attach", Verb::Get | Verb::Create) => self.connect(&call).await,
+            ("" | "status", Verb::Get) => self.get(call).await,
+            ("", Verb::List) => self.list(call).await,
+            ("", Verb::Watch) => self.watch(call).await,
+            ("", Verb::Create) => self.create(call).await,
+            ("", Verb::Update) => self.update(call, Part::Whole).await,
+            ("", Verb::Patch) => self.patch(call, Part::Whole).await,
+            ("", Verb::Delete) => self.delete(call).await,
+            ("", Verb::DeleteCollection) => self.delete_collection(call).await,
+            ("status", Verb::Update) => self.update(call, Part::Status).await,
+            ("status", Verb::Patch) => self.patch(call, Part::Status).await,
+            ("finalize", Verb::Update) => self.update(call, Part::Finalizers).await,
+            ("scale", Verb::Get) => self.get_scale(call).await,
+            ("scale", Verb::Update) => self.update_scale(call).await,
+            ("scale", Verb::Patch) => self.patch_scale(call).await,
+            ("binding", Verb::Create) => self.bind_one(call).await,
+            ("eviction", Verb::Create) => self.evict(call).await,
+            ("log", Verb::Get) | ("exec" | "attach", Verb::Get | Verb::Create) => self.connect(call).await,
             _ => Err(call::not_allowed()),
         }
     }

@@ -2,7 +2,7 @@
 //! <https://kubernetes.io/docs/reference/kubernetes-api/common-parameters/common-parameters/>
 
 use crate::behaviour::{FieldValidation, causes};
-use kubus_proto::path::query_pairs;
+use kubus_proto::path::{ResourcePath, query_pairs};
 use kubus_proto::selector::{FieldSelector, Selector};
 use kubus_proto::status::Cause;
 use kubus_proto::{ApiError, KindRow, Reason};
@@ -16,6 +16,19 @@ impl Query {
     /// Reads a query string.
     pub fn parse(query: &str) -> Self {
         Self(query_pairs(query))
+    }
+
+    /// The same with the field selector in the words of the version that is stored.
+    pub fn in_stored_words(mut self, path: &ResourcePath) -> Self {
+        if path.served.is_some() {
+            for (_, text) in self.0.iter_mut().filter(|(key, _)| key == "fieldSelector") {
+                // One that cannot be read is refused where it is used.
+                if let Ok(selector) = FieldSelector::parse(text) {
+                    *text = path.stored_fields(selector).to_string();
+                }
+            }
+        }
+        self
     }
 
     /// A parameter's value, empty where it is not given; the first one counts.

@@ -34,7 +34,7 @@ impl Api {
         let revision = call.revision(part)?;
         let mut warnings = Vec::new();
         let decide = |current: &_, old: &_| {
-            let new = apply_patch(kind, call.row(), old, &patch)?;
+            let new = apply_patch(kind, call.row(), &call.path.shown(old), &patch)?;
             revision.decide(current, old, new, &mut warnings)
         };
         let written = self.change(call, decide).await?;

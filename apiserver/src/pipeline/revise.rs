@@ -5,6 +5,7 @@ use super::create::{encode, refuse, tried};
 use super::removal;
 use super::{commit::Decision, metadata};
 use crate::behaviour::{self, Behaviour, FieldValidation, causes};
+use crate::convert;
 use crate::state::{Action, Key, Object, Op, Require};
 use kubus_proto::Verb;
 use kubus_proto::path::ResourcePath;
@@ -48,7 +49,7 @@ impl Revision<'_> {
         let row = self.path.row;
         let behaviour = behaviour::of(row);
         metadata::address(self.path, &mut new)?;
-        *warnings = behaviour::decode(row, &new, self.validation)?;
+        *warnings = convert::receive(self.path, self.verb, &mut new, self.validation)?;
         let sent = |key: &str| new["metadata"][key].as_str().unwrap_or_default().to_owned();
         let (uid, version) = (sent("uid"), sent("resourceVersion"));
         metadata::preconditions(row, &self.path.name, &uid, &version, old)?;

@@ -89,7 +89,7 @@ impl Api {
         let mut warnings = Vec::new();
         let written = self
             .change(call, |current, old| {
-                let new = with_replicas(call, old, &scale(old)?)?;
+                let new = with_replicas(call, &call.path.shown(old), &scale(old)?)?;
                 revision.decide(current, old, new, &mut warnings)
             })
             .await?;

@@ -2,6 +2,7 @@
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
 
 use super::Asker;
+use kubus_proto::kinds::versions::ServedVersion;
 use kubus_proto::path::{ResourcePath, encode, query_pairs};
 use kubus_proto::request::Method;
 use kubus_proto::selector::{FieldSelector, Selector};
@@ -15,6 +16,8 @@ const UNCHANGING_FIELDS: [&str; 2] = ["metadata.name", "metadata.namespace"];
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) row: &'static KindRow,
+    /// The version its events are told in, where it is not the stored one.
+    pub(super) served: Option<&'static ServedVersion>,
     /// Path of the collection.
     pub(super) path: String,
     /// Namespace it is limited to, empty for none.
@@ -62,6 +65,7 @@ impl Plan {
         let get = |key: &str| pairs.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value.as_str());
         let labels = Selector::parse(get("labelSelector")).map_err(|error| bad(error.to_string()))?;
         let fields = FieldSelector::parse(get("fieldSelector")).map_err(|error| bad(error.to_string()))?;
+        let fields = target.stored_fields(fields);
         let selectable = target.row.selectable(&serde_json::Value::Null).fields;
         if let Some(unknown) = fields.paths().find(|p| !selectable.contains_key(*p)) {
             return Err(bad(format!("field label not supported: {unknown}")));
@@ -77,9 +81,9 @@ impl Plan {
             None => None,
         };
         let mut selectors = String::new();
-        for key in ["labelSelector", "fieldSelector"] {
-            if !get(key).is_empty() {
-                selectors.push_str(&format!("&{key}={}", encode(get(key))));
+        for (key, text) in [("labelSelector", get("labelSelector")), ("fieldSelector", &fields.to_string())] {
+            if !text.is_empty() {
+                selectors.push_str(&format!("&{key}={}", encode(text)));
             }
         }
         let timeout = match get("timeoutSeconds") {
@@ -88,6 +92,7 @@ impl Plan {
         };
         Ok(Self {
             row: target.row,
+            served: target.served,
             path: ResourcePath::of(target.row, &target.namespace, "", ""),
             namespace: target.namespace,
             name,
