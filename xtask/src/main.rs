@@ -3,6 +3,7 @@
 mod build;
 mod tidy;
 mod tools;
+mod wheels;
 
 use clap::{Parser, Subcommand};
 
@@ -54,6 +55,7 @@ fn main() -> anyhow::Result<()> {
 
 fn test(arguments: &[String]) -> anyhow::Result<()> {
     tools::ensure(&[&tools::NATS_SERVER, &tools::DOCKER, &tools::NFTABLES, &tools::BUSYBOX])?;
+    tools::ensure(&[&tools::KUBECTL, &tools::HELM, &tools::PYTHON_CLIENT])?;
     tidy::check()?;
     build::cargo(&["fmt", "--all", "--check"])?;
     build::cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;

