@@ -1,10 +1,18 @@
 //! Between the versions of a kind: pure functions from what a client of one version sends to what is stored, and back. Which
 //! version has which conversion says [`crate::kinds::versions`].
 
+mod autoscaler;
+mod disruption_budget;
 mod event;
+mod ingress;
+mod role_binding;
 mod workload;
 
+pub use autoscaler::{AUTOSCALER_V1, AUTOSCALER_V2BETA1};
+pub use disruption_budget::DISRUPTION_BUDGET_V1BETA1;
 pub use event::EVENT;
+pub use ingress::INGRESS_V1BETA1;
+pub use role_binding::BINDING_V1ALPHA1;
 pub use workload::{
     DAEMON_SET_EXTENSIONS, DEPLOYMENT_APPS_V1BETA1, DEPLOYMENT_EXTENSIONS, REPLICA_SET_EXTENSIONS,
     STATEFUL_SET_APPS_V1BETA1,

@@ -1,7 +1,7 @@
 //! Versions and groups under which objects of a kind are served beside the one they are stored in: older ones, for old
 //! manifests, and other groups that show the same objects. One row a version of a kind.
 
-use super::{KindRow, deployment, event, replica_set};
+use super::{KindRow, cluster_role, cluster_role_binding, deployment, event, lease, replica_set, role, role_binding};
 use crate::convert::{self, Conversion};
 use serde_json::{Value, json};
 
@@ -67,6 +67,11 @@ const EARLY: (&str, &str) = ("1.8", "1.16");
 /// When `apps/v1beta2` ended.
 const LATER: (&str, &str) = ("1.9", "1.16");
 
+/// When the beta of access control ended.
+const RBAC: (&str, &str) = ("1.17", "1.22");
+/// Its group.
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
 /// Every version of every kind beside the stored ones.
 pub static SERVED_VERSIONS: &[ServedVersion] = &[
     ServedVersion {
@@ -81,6 +86,15 @@ pub static SERVED_VERSIONS: &[ServedVersion] = &[
     old("extensions", "v1beta1", &deployment::ROW, &convert::DEPLOYMENT_EXTENSIONS, EARLY),
     old("apps", "v1beta2", &replica_set::ROW, &convert::SAME, LATER),
     old("extensions", "v1beta1", &replica_set::ROW, &convert::REPLICA_SET_EXTENSIONS, EARLY),
+    old("coordination.k8s.io", "v1beta1", &lease::ROW, &convert::SAME, ("1.19", "1.22")),
+    old(RBAC_GROUP, "v1beta1", &role::ROW, &convert::SAME, RBAC),
+    old(RBAC_GROUP, "v1beta1", &cluster_role::ROW, &convert::SAME, RBAC),
+    old(RBAC_GROUP, "v1beta1", &role_binding::ROW, &convert::SAME, RBAC),
+    old(RBAC_GROUP, "v1beta1", &cluster_role_binding::ROW, &convert::SAME, RBAC),
+    old(RBAC_GROUP, "v1alpha1", &role::ROW, &convert::SAME, RBAC),
+    old(RBAC_GROUP, "v1alpha1", &cluster_role::ROW, &convert::SAME, RBAC),
+    old(RBAC_GROUP, "v1alpha1", &role_binding::ROW, &convert::BINDING_V1ALPHA1, RBAC),
+    old(RBAC_GROUP, "v1alpha1", &cluster_role_binding::ROW, &convert::BINDING_V1ALPHA1, RBAC),
 ];
 
 /// The version of a resource in a group, where it is not the stored one.
