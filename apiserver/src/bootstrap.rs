@@ -1,6 +1,10 @@
 //! What every cluster has from the beginning: the leader makes what is missing.
 
+mod default_roles;
+
 use crate::pipeline::Api;
+use default_roles::Step;
+use futures::{StreamExt, stream};
 use kubus_proto::kinds::namespace;
 use kubus_proto::path::ResourcePath;
 use kubus_proto::request::Method;
@@ -15,6 +19,8 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 const IDENTITY: &str = "admin";
 /// How long to wait before another attempt, in milliseconds.
 const RETRY_MS: u64 = 200;
+/// Roles and bindings written at the same time.
+const WRITES_IN_FLIGHT_LIMIT: usize = 32;
 
 /// Makes what is missing whenever this apiserver becomes the leader. Ends when the store does.
 pub async fn run(api: Api, mut leadership: watch::Receiver<bool>) {
@@ -42,5 +48,32 @@ pub async fn ensure(api: &Api) -> bool {
             whole = false;
         }
     }
+    whole && default_roles(api).await
+}
+
+/// Makes and completes the default roles and bindings; whether all are there now.
+async fn default_roles(api: &Api) -> bool {
+    let steps = default_roles::steps(&api.current());
+    let (unmade, others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.method == Method::Post);
+    let mut whole = true;
+    // What is deleted is made anew, so deletions come first.
+    for steps in [others, unmade] {
+        let codes = stream::iter(steps).map(|step| send(api, step)).buffer_unordered(WRITES_IN_FLIGHT_LIMIT);
+        whole &= codes.all(|done| async move { done }).await;
+    }
     whole
+}
+
+async fn send(api: &Api, step: Step) -> bool {
+    let mut request = ApiRequest::new(step.method, step.path.as_str());
+    if !step.body.is_null() {
+        request.body = codec::encode(&step.body).unwrap_or_default().into();
+    }
+    let code = api.handle(IDENTITY, request).await.code;
+    // 404, 409: somebody else was faster.
+    let done = matches!(code, 200 | 201 | 404 | 409);
+    if !done {
+        tracing::warn!(path = step.path, code, "cannot write a default role or binding");
+    }
+    done
 }

@@ -1,8 +1,8 @@
 //! Who asks: the identity the bus vouches for, or the user a gateway speaks for.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/>
 
-use crate::authorize::MASTERS;
 use crate::authorize::components::Role;
+use crate::authorize::{MASTERS, NODE_PREFIX, NODES, in_group, node_of};
 use kubus_proto::user::{Credential, OnBehalf, UserInfo};
 use kubus_proto::{ApiError, Reason};
 
@@ -12,11 +12,6 @@ pub const AUTHENTICATED: &str = "system:authenticated";
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// Name of everybody who has not shown who they are.
 pub const ANONYMOUS: &str = "system:anonymous";
-/// Group of nodes.
-const NODES: &str = "system:nodes";
-/// What comes before a node's name in its user name.
-const NODE_PREFIX: &str = "system:node:";
-
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -31,29 +26,28 @@ pub struct Caller {
 impl Caller {
     /// A part of Kubus that asks for itself; an identity that is none may do nothing.
     pub fn of_identity(identity: &str) -> Self {
-        let role = Role::of(identity);
+        let (role, node) = Role::of(identity);
         let (name, groups): (String, &[&str]) = match role {
-            Some((Role::Admin, _)) => (identity.to_owned(), &[MASTERS, AUTHENTICATED]),
-            Some((Role::Node, node)) => (format!("{NODE_PREFIX}{node}"), &[NODES, AUTHENTICATED]),
-            Some((Role::Scheduler, _)) => ("system:kube-scheduler".to_owned(), &[AUTHENTICATED]),
-            Some((Role::Controllers, _)) => ("system:kube-controller-manager".to_owned(), &[AUTHENTICATED]),
-            Some((Role::Gateway, _)) => (identity.to_owned(), &[AUTHENTICATED]),
-            None => (identity.to_owned(), &[UNAUTHENTICATED]),
+            Role::Admin => (identity.to_owned(), &[MASTERS, AUTHENTICATED]),
+            Role::Node => (format!("{NODE_PREFIX}{node}"), &[NODES, AUTHENTICATED]),
+            Role::Scheduler => ("system:kube-scheduler".to_owned(), &[AUTHENTICATED]),
+            Role::Controllers => ("system:kube-controller-manager".to_owned(), &[AUTHENTICATED]),
+            Role::Gateway => (identity.to_owned(), &[AUTHENTICATED]),
+            Role::Stranger => (identity.to_owned(), &[]),
         };
         let groups = groups.iter().copied().map(str::to_owned).collect();
         let user = UserInfo { name, groups, ..UserInfo::default() };
-        Self { identity: identity.to_owned(), user, part: role.map(|(role, _)| role) }
+        Self { identity: identity.to_owned(), user, part: Some(role) }
     }
 
     /// Whether the user is in a group.
     pub fn in_group(&self, group: &str) -> bool {
-        self.user.groups.iter().any(|own| own == group)
+        in_group(&self.user, group)
     }
 
     /// The node's name, where the user is a node.
     pub fn node(&self) -> Option<&str> {
-        let node = self.user.name.strip_prefix(NODE_PREFIX).filter(|node| !node.is_empty())?;
-        self.in_group(NODES).then_some(node)
+        node_of(&self.user)
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Role {
     Node,
     /// A gateway, speaking for itself and for no user.
     Gateway,
+    /// Nobody that is known: may do nothing.
+    Stranger,
 }
 
 /// Which objects of its resources a rule is about.
@@ -103,21 +105,22 @@ const fn rule(
 
 impl Role {
     /// The role of an identity on the bus, and the node where it is one's.
-    pub fn of(identity: &str) -> Option<(Role, &str)> {
+    pub fn of(identity: &str) -> (Role, &str) {
         if identity == "admin" {
-            return Some((Role::Admin, ""));
+            return (Role::Admin, "");
         }
-        if let Some(node) = identity.strip_prefix("node:") {
-            return (!node.is_empty()).then_some((Role::Node, node));
+        if let Some(node) = identity.strip_prefix("node:").filter(|node| !node.is_empty()) {
+            return (Role::Node, node);
         }
-        let (name, replica) = identity.split_once('-')?;
+        let (name, replica) = identity.split_once('-').unwrap_or_default();
         let counted = !replica.is_empty() && replica.bytes().all(|b| b.is_ascii_digit());
-        match name {
-            "scheduler" if counted => Some((Role::Scheduler, "")),
-            "controllers" if counted => Some((Role::Controllers, "")),
-            "gateway" if counted => Some((Role::Gateway, "")),
-            _ => None,
-        }
+        let role = match name {
+            "scheduler" if counted => Role::Scheduler,
+            "controllers" if counted => Role::Controllers,
+            "gateway" if counted => Role::Gateway,
+            _ => Role::Stranger,
+        };
+        (role, "")
     }
 }
 
@@ -163,7 +166,7 @@ impl Rule {
 
 impl Only {
     fn holds(self, node: &str, wanted: &Attributes<'_>, relations: &dyn Relations) -> bool {
-        let one = if wanted.name.is_empty() { wanted.selected_name.unwrap_or_default() } else { wanted.name };
+        let one = wanted.new_name.unwrap_or_else(|| wanted.name());
         match self {
             Only::All => true,
             Only::Namespace(namespace) => wanted.namespace == namespace,
@@ -178,10 +181,11 @@ impl Only {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{authorize, authorize_path};
+    use super::super::{Sight, authorize, authorize_path};
     use super::*;
     use crate::authenticate::Caller;
     use kubus_proto::{ApiError, Reason};
+    use std::sync::Arc;
 
     fn caller(identity: &str) -> Caller {
         Caller::of_identity(identity)
@@ -203,6 +207,8 @@ mod tests {
         }
     }
 
+    const SIGHT: Sight<'static> = Sight { relations: &Cluster, rules: &|| Arc::default() };
+
     fn ask(identity: &str, verb: &str, resource: &str, namespace: &str, name: &str) -> Result<(), ApiError> {
         let (path, selector) = resource.split_once('?').unwrap_or((resource, ""));
         let (path, subresource) = path.split_once('/').unwrap_or((path, ""));
@@ -214,10 +220,13 @@ mod tests {
             subresource,
             namespace,
             name,
+            new_name: None,
             selected_node: selector.strip_prefix("node="),
             selected_name: selector.strip_prefix("name="),
         };
-        authorize(&caller(identity), &wanted, &Cluster)
+        let new = verb == "create" && subresource.is_empty();
+        let wanted = Attributes { new_name: new.then_some(name), name: if new { "" } else { name }, ..wanted };
+        authorize(&caller(identity), &wanted, &SIGHT)
     }
 
     #[test]
@@ -311,7 +320,7 @@ mod tests {
             let error = ask(identity, verb, resource, namespace, name).expect_err(message);
             assert_eq!((error.message.as_str(), error.reason), (message, Reason::Forbidden));
         }
-        let error = authorize_path(&caller("x"), "get", "/metrics").expect_err("denied");
+        let error = authorize_path(&caller("x"), "get", "/metrics", &SIGHT).expect_err("denied");
         assert_eq!(error.message, "forbidden: User \"x\" cannot get path \"/metrics\"");
     }
 }

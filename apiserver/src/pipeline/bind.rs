@@ -98,7 +98,7 @@ impl Api {
 
     /// Binds many pods; each answer stands in the place of its binding.
     pub(super) async fn bind_batch(&self, call: PathCall) -> Result<ApiResponse, ApiError> {
-        call.authorize()?;
+        call.authorize(&self.store.state())?;
         let BindingBatch { bindings } = decode(&call.body)?;
         if bindings.len() > BATCH_LIMIT {
             let message = format!("a batch has at most {BATCH_LIMIT} bindings, this one has {}", bindings.len());

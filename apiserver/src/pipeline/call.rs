@@ -1,12 +1,12 @@
 //! A request as it is read: verb, resource, parameters, and whether its sender may.
 
 use super::answer::Accept;
+use super::commit::Decision;
 use super::options::Query;
-use super::references::Known;
 use crate::authenticate::Caller;
-use crate::authorize::{self, Attributes};
+use crate::authorize::{self, Access, Attributes, Sight, guards};
 use crate::behaviour::{self, Behaviour};
-use crate::state::{Key, RequestId, State};
+use crate::state::{Action, Key, RequestId, State};
 use bytes::Bytes;
 use kubus_proto::binding::BINDINGS_PATH;
 use kubus_proto::path::ResourcePath;
@@ -14,6 +14,7 @@ use kubus_proto::request::Method;
 use kubus_proto::selector::FieldSelector;
 use kubus_proto::{ApiError, ApiRequest, KindRow, Reason, Verb, codec};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a request is about.
 pub enum Wanted {
@@ -27,6 +28,8 @@ pub enum Wanted {
 pub struct PathCall {
     /// Who asks.
     pub caller: Caller,
+    /// Everybody's rights.
+    pub access: Arc<Access>,
     /// Identifies the request over its retries.
     pub id: uuid::Uuid,
     /// What for.
@@ -43,6 +46,8 @@ pub struct PathCall {
 pub struct Call {
     /// Who asks.
     pub caller: Caller,
+    /// Everybody's rights.
+    pub access: Arc<Access>,
     /// Identifies the request over its retries.
     pub id: uuid::Uuid,
     /// What is wanted of the objects.
@@ -73,10 +78,10 @@ pub fn nothing_here() -> ApiError {
 
 impl Call {
     /// Reads a request; an unknown path is 404, a method the resource does not have is 405.
-    pub fn read(caller: Caller, request: ApiRequest) -> Result<Wanted, ApiError> {
+    pub fn read(caller: Caller, access: Arc<Access>, request: ApiRequest) -> Result<Wanted, ApiError> {
         let Some(path) = ResourcePath::parse(&request.path) else {
             let ApiRequest { id, path, method, accept, body, .. } = request;
-            return Ok(Wanted::Path(PathCall { caller, id, path, method, accept, body }));
+            return Ok(Wanted::Path(PathCall { caller, access, id, path, method, accept, body }));
         };
         let query = Query::parse(&request.query).in_stored_words(&path);
         let verb = match (request.method, path.name.is_empty()) {
@@ -111,7 +116,8 @@ impl Call {
         let (selected_node, selected_name) = (required("spec.nodeName"), required("metadata.name"));
         let accept = Accept::parse(&request.accept, query.text("includeObject"));
         let ApiRequest { id, content_type, body, .. } = request;
-        let call = Self { caller, id, verb, path, query, content_type, accept, body, selected_node, selected_name };
+        let call =
+            Self { caller, access, id, verb, path, query, content_type, accept, body, selected_node, selected_name };
         Ok(Wanted::Resource(call))
     }
 
@@ -152,35 +158,80 @@ impl Call {
 
     /// Whether the sender may, as things are in `state`.
     pub fn authorize(&self, state: &State) -> Result<(), ApiError> {
-        self.authorize_named(state, &self.path.name)
+        self.access.see(state, |sight| authorize::authorize(&self.caller, &self.attributes(), sight))
     }
 
-    /// The same for an object whose name is in the body.
+    /// The same for an object that is to be created.
     pub fn authorize_named(&self, state: &State, name: &str) -> Result<(), ApiError> {
-        let wanted = Attributes {
+        let wanted = Attributes { new_name: Some(name), ..self.attributes() };
+        self.access.see(state, |sight| authorize::authorize(&self.caller, &wanted, sight))
+    }
+
+    /// Whether a write that the sender may make may also make of the object what it is about to.
+    pub fn guard(&self, state: &State, old: Option<&Value>, new: &Value) -> Result<(), ApiError> {
+        let write = |sight: &Sight<'_>| {
+            guards::check(&guards::Write { caller: &self.caller, wanted: self.attributes(), sight, old, new })
+        };
+        self.access.see(state, write)
+    }
+
+    /// The same for what a decision writes.
+    pub fn guard_decision(&self, state: &State, old: &Value, decision: &Decision) -> Result<(), ApiError> {
+        if !guards::is_guarded(self.row(), &self.path.subresource) {
+            return Ok(());
+        }
+        let bytes = match decision {
+            Decision::Tried(bytes) => bytes,
+            Decision::Write(ops) => match ops.last().map(|op| &op.action) {
+                Some(Action::Put(draft)) => &draft.bytes,
+                Some(Action::Check | Action::Delete) | None => return Ok(()),
+            },
+            Decision::Keep(_) => return Ok(()),
+        };
+        self.guard(state, Some(old), &decode(bytes)?)
+    }
+
+    /// What is wanted, in the words of authorization.
+    pub fn attributes(&self) -> Attributes<'_> {
+        let (row, path) = (self.row(), &self.path);
+        // A namespace lies in itself: whoever holds rights there may hold some to it.
+        let is_namespace = row.group.is_empty() && row.plural == "namespaces";
+        Attributes {
             verb: self.verb.as_str(),
-            group: self.path.group(),
-            resource: self.row().plural,
-            subresource: &self.path.subresource,
-            namespace: &self.path.namespace,
-            name,
+            group: path.group(),
+            resource: row.plural,
+            subresource: &path.subresource,
+            namespace: if is_namespace { &path.name } else { &path.namespace },
+            name: &path.name,
+            new_name: None,
             selected_node: self.selected_node.as_deref(),
             selected_name: self.selected_name.as_deref(),
-        };
-        authorize::authorize(&self.caller, &wanted, &Known(state))
+        }
     }
 }
 
 impl PathCall {
-    /// Whether the sender may.
-    pub fn authorize(&self) -> Result<(), ApiError> {
-        if self.path == BINDINGS_PATH {
-            let wanted =
-                Attributes { verb: "create", resource: "pods", subresource: "binding", ..Attributes::default() };
-            return authorize::authorize(&self.caller, &wanted, &Known(&State::default()));
-        }
-        let verb = if self.method == Method::Get { "get" } else { "post" };
-        authorize::authorize_path(&self.caller, verb, &self.path)
+    /// Whether the sender may, as things are in `state`.
+    pub fn authorize(&self, state: &State) -> Result<(), ApiError> {
+        self.access.see(state, |sight| {
+            if self.path == BINDINGS_PATH {
+                let wanted =
+                    Attributes { verb: "create", resource: "pods", subresource: "binding", ..Attributes::default() };
+                return authorize::authorize(&self.caller, &wanted, sight);
+            }
+            authorize::authorize_path(&self.caller, method_name(self.method), &self.path, sight)
+        })
+    }
+}
+
+/// An HTTP method as rules about paths name it.
+fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Get => "get",
+        Method::Post => "post",
+        Method::Put => "put",
+        Method::Patch => "patch",
+        Method::Delete => "delete",
     }
 }
 

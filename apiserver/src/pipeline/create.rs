@@ -33,6 +33,7 @@ impl Api {
         let mut names_left = if name.is_empty() { NAME_ATTEMPTS } else { 0 };
         let written = self.commit(call.request_id(), None, |state| {
             let home = home(row, &object, state)?;
+            call.guard(state, None, &object)?;
             while state.get(&key_of(row, &object)).is_some() {
                 if names_left == 0 {
                     let name = object["metadata"]["name"].as_str().unwrap_or_default();

@@ -30,7 +30,9 @@ mod watch;
 pub use connect::OpenStreams;
 
 use crate::authenticate::authenticate;
+use crate::authorize::Access;
 use crate::convert;
+use crate::state::State;
 use crate::store::{Consensus, StoreError};
 use crate::webhook::Webhooks;
 use call::{Call, Wanted};
@@ -49,12 +51,18 @@ pub struct Api {
     lines: Arc<Lines>,
     streams: Arc<dyn OpenStreams>,
     webhooks: Webhooks,
+    access: Arc<Access>,
 }
 
 impl Api {
     /// A pipeline in front of `store` that opens logs and terminals through `streams`.
     pub fn new(store: Arc<dyn Consensus>, streams: Arc<dyn OpenStreams>) -> Self {
-        Self { store, lines: Arc::default(), streams, webhooks: Webhooks::default() }
+        Self { store, lines: Arc::default(), streams, webhooks: Webhooks::default(), access: Arc::default() }
+    }
+
+    /// The newest state known here.
+    pub fn current(&self) -> Arc<State> {
+        self.store.state()
     }
 
     /// Answers a request of `identity`, which the bus vouches for. Every failure becomes a `Status`.
@@ -67,7 +75,7 @@ impl Api {
 
     async fn route(&self, identity: &str, request: ApiRequest) -> Result<ApiResponse, ApiError> {
         let caller = authenticate(identity, request.on_behalf.as_ref())?;
-        let call = match Call::read(caller, request)? {
+        let call = match Call::read(caller, self.access.clone(), request)? {
             Wanted::Resource(call) => call,
             Wanted::Path(path) => return self.path(path).await,
         };

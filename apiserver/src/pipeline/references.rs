@@ -35,18 +35,15 @@ fn holds(value: &Value, field: &str, test: &dyn Fn(&str, &Value) -> bool) -> boo
     }
 }
 
-/// Relations as a state shows them.
-pub struct Known<'a>(pub &'a State);
-
-impl Relations for Known<'_> {
+impl Relations for State {
     fn pod_node(&self, namespace: &str, name: &str) -> Option<String> {
         let key = Key::new(pod::ROW.resource_key(), namespace, name);
-        self.0.get(&key).map(|pod| pod.scope.clone())
+        self.get(&key).map(|pod| pod.scope.clone())
     }
 
     fn node_uses(&self, node: &str, resource: &str, namespace: &str, name: &str) -> bool {
         let pods = pod::ROW.resource_key();
-        let mut own = self.0.list(&pods, Some(namespace), None).filter(|(_, pod)| pod.scope == node);
+        let mut own = self.list(&pods, Some(namespace), None).filter(|(_, pod)| pod.scope == node);
         own.any(|(_, pod)| pod.decode().is_ok_and(|pod| refers(&pod["spec"], resource, name)))
     }
 }

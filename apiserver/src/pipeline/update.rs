@@ -33,7 +33,9 @@ impl Api {
             call.authorize(state)?;
             let current = state.get(&key).ok_or_else(|| call.not_found())?;
             let old = current.decode().map_err(|e| internal("a stored object cannot be decoded", &e))?;
-            decide(current, &old)
+            let decision = decide(current, &old)?;
+            call.guard_decision(state, &old, &decision)?;
+            Ok(decision)
         };
         Ok(self.commit(call.request_id(), Some(&key), decide).await?.bytes())
     }

@@ -8,6 +8,7 @@ use kubus_apiserver::state::{Limits, State};
 use kubus_apiserver::store::Local;
 use kubus_proto::request::Method;
 use kubus_proto::stream::OpenStream;
+use kubus_proto::user::{Credential, OnBehalf};
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, codec};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -127,6 +128,20 @@ impl Ask<'_> {
     pub fn identity(mut self, identity: &'static str) -> Self {
         self.identity = identity;
         self
+    }
+
+    /// Through a gateway, for whoever has shown this.
+    pub fn on_behalf(mut self, on_behalf: OnBehalf) -> Self {
+        self.identity = "gateway-1";
+        self.request.on_behalf = Some(on_behalf);
+        self
+    }
+
+    /// Through a gateway, for a user with a certificate.
+    pub fn user(self, name: &str, groups: &[&str]) -> Self {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let credential = Credential::Certificate { name: name.to_owned(), groups };
+        self.on_behalf(OnBehalf { credential, ..OnBehalf::default() })
     }
 
     pub fn id(mut self, id: uuid::Uuid) -> Self {

@@ -11,7 +11,7 @@ use kubus_proto::server_status::{STATUS_PATH, ServerStatus};
 use kubus_proto::{ApiRequest, codec, subject};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,7 @@ pub async fn run(args: UpArgs, home: Home) -> anyhow::Result<()> {
     let bus = wait_for_leader(&spec, &home).await?;
     wait_for_gateways(&spec, &home).await?;
     wait_for_nodes(&spec, &home, &bus).await?;
+    mark_control_plane(&spec, &bus).await?;
     eprintln!(
         "Cluster {:?} is up after {:.1} s. Its home is {}",
         spec.name,
@@ -152,7 +153,7 @@ fn processes(spec: &ClusterSpec, home: &Home, nats_server: std::path::PathBuf) -
 pub fn node_process(spec: &ClusterSpec, home: &Home, node: &str) -> Process {
     let name = format!("nodeagent-{node}");
     let text = |path: std::path::PathBuf| path.display().to_string();
-    let mut arguments: Vec<String> = [
+    let arguments: Vec<String> = [
         ("--credentials", text(home.credentials(&subject::node_identity(node)))),
         ("--node", node.to_owned()),
         ("--runtime", "docker".to_owned()),
@@ -162,9 +163,6 @@ pub fn node_process(spec: &ClusterSpec, home: &Home, node: &str) -> Process {
     .into_iter()
     .flat_map(|(flag, value)| [flag.to_owned(), value])
     .collect();
-    if spec.nodes.first().is_some_and(|first| first.name == node) {
-        arguments.extend(["--labels".to_owned(), "node-role.kubernetes.io/control-plane=".to_owned()]);
-    }
     Process { name, program: program("kubus-nodeagent"), arguments }
 }
 
@@ -289,6 +287,16 @@ async fn wait_for_nodes(spec: &ClusterSpec, home: &Home, bus: &Bus) -> anyhow::R
         missing.join(", "),
         home.log(&format!("nodeagent-{name}")).display()
     )
+}
+
+/// Marks the first node as the control plane's, which no node may do for itself.
+async fn mark_control_plane(spec: &ClusterSpec, bus: &Bus) -> anyhow::Result<()> {
+    let Some(first) = spec.nodes.first().filter(|node| !node.stopped) else { return Ok(()) };
+    let mut request = ApiRequest::new(Method::Patch, format!("/api/v1/nodes/{}", first.name));
+    request.content_type = "application/merge-patch+json".to_owned();
+    let patch = json!({"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}});
+    request.body = codec::encode(&patch)?.into();
+    bus.request(request).await.with_context(|| format!("cannot label node {}", first.name)).map(drop)
 }
 
 /// Names of the nodes that are Ready now.
