@@ -1,7 +1,10 @@
 //! Both ends of a stream (logs, exec): frames with sequence numbers and credit, see `kubus_proto::stream`.
 
+mod connection;
 mod incoming;
 mod pump;
+
+pub use connection::Connection;
 
 use crate::{Bus, BusError};
 use bytes::Bytes;
@@ -66,6 +69,11 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
+    /// Node's side, first of all: what was asked for has begun.
+    pub async fn ready(&mut self) -> Result<(), StreamError> {
+        self.put(|sequence| Frame::Ready { sequence }).await
+    }
+
     /// Sends `data` in as many frames as it takes. Waits as long as the other side does not read.
     pub async fn send(&mut self, channel: u8, mut data: Bytes) -> Result<(), StreamError> {
         while !data.is_empty() {
@@ -90,6 +98,11 @@ impl StreamSender {
         self.shared.bus.nats().flush().await.map_err(|error| self.shared.bus.closed(error.to_string()).into())
     }
 
+    /// Tells whoever does not read at the moment that the stream is over.
+    pub fn watcher(&self) -> StreamWatcher {
+        StreamWatcher { outlet: self.outlet.clone() }
+    }
+
     async fn put(&mut self, frame: impl FnOnce(u64) -> Frame) -> Result<(), StreamError> {
         let sequence = self.shared.sequence.load(Ordering::Acquire);
         let outlet = self
@@ -105,6 +118,19 @@ impl StreamSender {
         self.shared.publish(&frame(sequence)).await?;
         self.shared.sequence.store(sequence + 1, Ordering::Release);
         Ok(())
+    }
+}
+
+/// Sees a stream's end, while both halves are at work elsewhere.
+pub struct StreamWatcher {
+    outlet: watch::Receiver<Outlet>,
+}
+
+impl StreamWatcher {
+    /// Ready when the other side has ended the stream, or the stream cannot go on. What came before may still be read.
+    pub async fn over(&mut self) {
+        // No one is left to tell: it is over too.
+        let _ = self.outlet.wait_for(|outlet| outlet.stopped.is_some()).await;
     }
 }
 
@@ -132,7 +158,8 @@ impl StreamReceiver {
     }
 }
 
-/// Client's side: asks an apiserver for a stream (`GET …/log?…`, `POST …/exec?…`) and enters it.
+/// Client's side: asks an apiserver for a stream (`GET …/log?…`, `POST …/exec?…`) and enters it; ready when the node
+/// has begun what was asked for.
 pub async fn open(bus: &Bus, mut request: ApiRequest) -> Result<(StreamSender, StreamReceiver), StreamError> {
     request.accept = STREAM_ACCEPT.to_owned();
     let body = bus.request_ok(request).await?;
@@ -140,13 +167,30 @@ pub async fn open(bus: &Bus, mut request: ApiRequest) -> Result<(StreamSender, S
     connect(bus, &ticket).await
 }
 
-/// Client's side: enters the session of a ticket.
+/// Client's side: asks an apiserver whether a stream would be opened, where the request names nothing to open yet.
+pub async fn check(bus: &Bus, mut request: ApiRequest) -> Result<(), BusError> {
+    request.accept = STREAM_ACCEPT.to_owned();
+    bus.request_ok(request).await.map(drop)
+}
+
+/// Client's side: enters the session of a ticket; ready when the node has begun what was asked for.
 pub async fn connect(bus: &Bus, ticket: &StreamTicket) -> Result<(StreamSender, StreamReceiver), StreamError> {
     let (up, down) = subjects(ticket);
     let frames = bus.subscribe(down).await?;
     let (shared, outlet) = (shared(bus, up), Outlet::default());
     shared.publish(&Frame::Credit { up_to: shared.allowed.load(Ordering::Acquire) }).await?;
-    Ok(halves(shared, frames, Order::default(), outlet, false, Duration::from_millis(KEEPALIVE_MS)))
+    let keepalive = Duration::from_millis(KEEPALIVE_MS);
+    let (mut sender, mut receiver) = halves(shared, frames, Order::default(), outlet, false, keepalive);
+    let begun = sender.outlet.wait_for(|outlet| outlet.ready || outlet.stopped.is_some()).await;
+    if begun.is_ok_and(|outlet| outlet.ready) {
+        // The word that it has begun was numbered too.
+        receiver.allowance.read();
+        return Ok((sender, receiver));
+    }
+    match receiver.next().await {
+        Err(error) => Err(error),
+        Ok(_) => Err(StreamError::Remote("the node ended the stream before it began".to_owned())),
+    }
 }
 
 /// Node's side: requests to open streams, as they come.
@@ -174,7 +218,7 @@ pub async fn accept(bus: &Bus, open: &OpenStream) -> Result<(StreamSender, Strea
     match order.take(codec::decode(&message.payload).map_err(BusError::from)?)? {
         Heard::Credit(up_to) => outlet.up_to = up_to,
         Heard::Item(Received::End { .. }) => return Err(StreamError::Remote("the client has gone away".to_owned())),
-        Heard::Item(_) | Heard::Nothing => {
+        Heard::Item(_) | Heard::Ready | Heard::Nothing => {
             return Err(StreamError::Remote("the client sent before it was allowed to".to_owned()));
         }
     }

@@ -129,6 +129,7 @@ async fn engine(arguments: &Arguments, node: &str, data_dir: &Path) -> DockerRun
         let error = match docker::connect(arguments.docker_socket.as_deref()).await {
             Ok(docker) => {
                 let runtime = DockerRuntime::new(docker, &arguments.cluster, node, data_dir)
+                    .with_socket(arguments.docker_socket.as_deref())
                     .with_oom_floor(docker::oom::floor(arguments.docker_socket.as_deref()).await);
                 match runtime.prepare().await {
                     Ok(()) => return runtime,

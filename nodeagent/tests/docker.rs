@@ -10,12 +10,12 @@ use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions};
 use futures::{StreamExt, TryStreamExt};
 use kubus_nodeagent::agent::{Agent, AgentConfig};
 use kubus_nodeagent::runtime::docker::{self, DockerRuntime};
-use kubus_nodeagent::runtime::{ExecSpec, LogQuery, Output, Runtime};
+use kubus_nodeagent::runtime::{ExecSpec, LogQuery, Output, Runtime, SandboxInfo};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use support::{FakeCluster, condition};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const BUSYBOX: &str = "/bin/busybox";
 const NODE: &str = "n1";
@@ -287,6 +287,92 @@ async fn processes_run_in_containers_with_input_terminal_and_exit_code() {
     assert_eq!(host.runtime.exit_code(&session.id).await.unwrap(), Some(3));
     let unknown = exec(&host.runtime, &id, &["nothing-of-that-name"], None, false).await;
     assert!(unknown.0.contains("nothing-of-that-name") && unknown.1.is_some_and(|c| c != 0), "{unknown:?}");
+}
+
+/// Whether a process with this command line runs in a container.
+async fn runs(host: &Host, id: &str, command: &str) -> bool {
+    let script = "for f in /proc/[0-9]*/cmdline; do cat $f; echo; done";
+    let (all, _) = exec(&host.runtime, id, &["sh", "-c", script], None, false).await;
+    all.lines().any(|line| line.trim_end_matches('\0').replace('\0', " ") == command)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_whose_client_has_left_is_ended() {
+    let Some(host) = Host::new("abandon").await else { return };
+    let _agent = host.agent().await;
+    host.cluster.create_pod(NODE, "p", json!({"containers": [host.shell("c", "exec sleep 1000")]}));
+    let pod = host.cluster.running("p").await;
+    let id = container_id(first(&pod));
+    for tty in [false, true] {
+        // The shell waits for its child.
+        let command = ["sh", "-c", "sleep 321; true"].map(str::to_owned).to_vec();
+        let spec = ExecSpec { command, stdin: true, stdout: true, stderr: true, tty };
+        let session = host.runtime.exec(&id, &spec).await.unwrap();
+        let begun = async { while !runs(&host, &id, "sleep 321").await {} };
+        tokio::time::timeout(support::PATIENCE, begun).await.expect("it runs");
+        host.runtime.abandon(&session.id).await.unwrap();
+        drop(session);
+        let over = async { while runs(&host, &id, "sleep 321").await {} };
+        tokio::time::timeout(support::PATIENCE, over).await.expect("it is ended");
+    }
+    assert!(runs(&host, &id, "sleep 1000").await, "the container's own process goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_of_a_terminal_may_begin_with_any_byte() {
+    let Some(host) = Host::new("bytes").await else { return };
+    let _agent = host.agent().await;
+    let mut container = host.shell("c", r"printf '\001\000\000\000\377tail\n'; exec sleep 1000");
+    container["tty"] = json!(true);
+    host.cluster.create_pod(NODE, "p", json!({"containers": [container]}));
+    let pod = host.cluster.running("p").await;
+    let id = container_id(first(&pod));
+    let (text, code) = exec(&host.runtime, &id, &["sh", "-c", r"printf '\001\000\000\000\377tail'"], None, true).await;
+    assert_eq!((text.as_str(), code), ("\u{1}\0\0\0\u{fffd}tail", Some(0)));
+    let query = LogQuery { tty: true, ..LogQuery::default() };
+    let logged = async {
+        loop {
+            let items: Vec<_> = host.runtime.logs(&id, &query).collect().await;
+            if !items.is_empty() {
+                return items;
+            }
+        }
+    };
+    let items = tokio::time::timeout(support::PATIENCE, logged).await.expect("logs");
+    let text: Vec<u8> = items
+        .into_iter()
+        .flat_map(|item| match item.unwrap() {
+            Output::Stdout(data) | Output::Stderr(data) => data.to_vec(),
+        })
+        .collect();
+    // A terminal ends lines with both, and Docker keeps its log as UTF-8.
+    assert_eq!(String::from_utf8_lossy(&text), "\u{1}\0\0\0\u{fffd}tail\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_are_reached_from_inside_the_pod() {
+    let Some(host) = Host::new("dial").await else { return };
+    let _agent = host.agent().await;
+    // It listens on the pod's loopback alone.
+    let server = host.shell("c", "exec /bin/busybox httpd -f -p 127.0.0.1:8080 -h /bin");
+    host.cluster.create_pod(NODE, "p", json!({"containers": [server]}));
+    let pod = host.cluster.running("p").await;
+    let sandbox = host.runtime.list().await.unwrap().into_iter().find(|l| l.name == "POD").unwrap();
+    let sandbox = SandboxInfo { id: sandbox.id, ip: pod["status"]["podIP"].as_str().unwrap().to_owned() };
+    let dialled = async {
+        loop {
+            if let Ok(connection) = host.runtime.dial(&sandbox, 8080).await {
+                return connection;
+            }
+        }
+    };
+    let mut connection = tokio::time::timeout(support::PATIENCE, dialled).await.expect("a connection");
+    connection.write_all(b"GET /nothing HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains(" 404 "), "{answer}");
+    let error = host.runtime.dial(&sandbox, 8081).await.err().unwrap().to_string();
+    assert_eq!(error, "failed to connect to localhost:8081 inside the pod: Connection refused (os error 111)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,10 +5,11 @@
 //!    authorizes, finds the node, publishes [`OpenStream`] on `kubus.node.<node>.open` and answers with [`StreamTicket`].
 //! 2. The client subscribes to `down` and publishes [`Frame::Credit`] on `up`, again and again until it hears from the
 //!    node; the node sends nothing before that.
-//! 3. `Data` and `Close` frames are numbered per direction. A missing number ends the stream with an error. Credit is
-//!    a total and keep-alives repeat it and name the next number, so that neither a lost credit nor a lost tail hangs
-//!    the stream.
-//! 4. Either side ends with [`Frame::End`].
+//! 3. The node begins what was asked for and says [`Frame::Ready`], or ends with the reason why it cannot.
+//! 4. `Ready`, `Data` and `Close` frames are numbered per direction. A missing number ends the stream with an error.
+//!    Credit is a total and keep-alives repeat it and name the next number, so that neither a lost credit nor a lost
+//!    tail hangs the stream.
+//! 5. Either side ends with [`Frame::End`].
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub struct StreamTicket {
     pub node: String,
     /// Identity it is for.
     pub identity: String,
-    /// Unguessable.
+    /// Unguessable; empty where a request only asked whether it may (a port-forward that names no port yet).
     pub session: String,
 }
 
@@ -122,9 +123,14 @@ pub enum Operation {
 /// One message of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Frame {
+    /// From the node, its first: the process runs, the log is open, the connection stands.
+    Ready {
+        /// As in `Data`.
+        sequence: u64,
+    },
     /// Payload.
     Data {
-        /// Counts up from 0 in each direction, over `Data` and `Close`.
+        /// Counts up from 0 in each direction, over `Ready`, `Data` and `Close`.
         sequence: u64,
         /// See [`channel`].
         channel: u8,

@@ -12,6 +12,8 @@ const CREDIT_STEP_FRAMES: u64 = WINDOW_FRAMES as u64 / 2;
 pub(super) enum Heard {
     /// Something to read.
     Item(Received),
+    /// The node has begun what it was asked for.
+    Ready,
     /// Nothing to read; the sender may go up to this number.
     Credit(u64),
     /// Nothing at all: a repeat.
@@ -28,8 +30,11 @@ impl Order {
     /// Takes a frame. An error is final.
     pub(super) fn take(&mut self, frame: Frame) -> Result<Heard, StreamError> {
         match frame {
-            Frame::Data { sequence, channel, data } => self.numbered(sequence, Received::Data { channel, data }),
-            Frame::Close { sequence, channel } => self.numbered(sequence, Received::Close { channel }),
+            Frame::Ready { sequence } => self.numbered(sequence, Heard::Ready),
+            Frame::Data { sequence, channel, data } => {
+                self.numbered(sequence, Heard::Item(Received::Data { channel, data }))
+            }
+            Frame::Close { sequence, channel } => self.numbered(sequence, Heard::Item(Received::Close { channel })),
             Frame::Credit { up_to } => Ok(Heard::Credit(up_to)),
             Frame::KeepAlive { sequence, up_to } => {
                 self.nothing_lost_before(sequence)?;
@@ -46,13 +51,13 @@ impl Order {
         }
     }
 
-    fn numbered(&mut self, sequence: u64, item: Received) -> Result<Heard, StreamError> {
+    fn numbered(&mut self, sequence: u64, heard: Heard) -> Result<Heard, StreamError> {
         self.nothing_lost_before(sequence)?;
         if sequence < self.expected {
             return Ok(Heard::Nothing);
         }
         self.expected += 1;
-        Ok(Heard::Item(item))
+        Ok(heard)
     }
 
     fn nothing_lost_before(&self, sequence: u64) -> Result<(), StreamError> {
@@ -112,6 +117,8 @@ mod tests {
         let close = |sequence| Frame::Close { sequence, channel: 0 };
         for (what, frames, expected) in [
             ("all there", vec![data(0), close(1), data(2), alive(3), end(3, "")], "item item item credit9 end3"),
+            ("begun", vec![Frame::Ready { sequence: 0 }, data(1), end(2, "")], "ready item end3"),
+            ("the beginning missing", vec![data(1)], "lost0:1"),
             ("repeats", vec![data(0), data(0), data(1), data(0), end(2, "")], "item nothing item nothing end3"),
             ("one missing", vec![data(0), data(2)], "item lost1:2"),
             ("the first missing", vec![data(1)], "lost0:1"),
@@ -126,6 +133,7 @@ mod tests {
                 .map(|frame| match order.take(frame) {
                     Ok(Heard::Item(Received::End { exit_code })) => format!("end{}", exit_code.expect("code")),
                     Ok(Heard::Item(_)) => "item".to_owned(),
+                    Ok(Heard::Ready) => "ready".to_owned(),
                     Ok(Heard::Credit(up_to)) => format!("credit{up_to}"),
                     Ok(Heard::Nothing) => "nothing".to_owned(),
                     Err(StreamError::Lost { expected, got }) => format!("lost{expected}:{got}"),

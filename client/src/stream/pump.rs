@@ -52,10 +52,11 @@ impl Shared {
     }
 }
 
-/// How far this side may send, or why it may not any more.
+/// How far this side may send, or why it may not any more; and whether the other side has begun.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outlet {
     pub(super) up_to: u64,
+    pub(super) ready: bool,
     pub(super) stopped: Option<String>,
 }
 
@@ -134,6 +135,10 @@ impl Pump {
     fn take(&mut self, frame: Frame) -> Result<bool, StreamError> {
         match self.order.take(frame)? {
             Heard::Nothing => Ok(false),
+            Heard::Ready => {
+                self.outlet.send_modify(|outlet| outlet.ready = true);
+                Ok(false)
+            }
             Heard::Credit(up_to) => {
                 self.outlet.send_if_modified(|outlet| {
                     let more = up_to > outlet.up_to;

@@ -1,6 +1,7 @@
 //! What others (logs, exec) may know of a pod's containers, as of now.
 
-use super::state::{ContainerState, Ended, PodState, Role, Run, containers};
+use super::state::{ContainerState, Ended, PodState, Role, Run, Sandbox, containers};
+use crate::runtime::SandboxInfo;
 
 /// A pod's containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct View {
     pub pod: String,
     /// Init containers, then app containers.
     pub containers: Vec<ContainerView>,
+    /// Its network, while it has one.
+    pub sandbox: Option<SandboxInfo>,
 }
 
 /// One container.
@@ -49,7 +52,11 @@ impl View {
         let specs = containers(&state.pod);
         let rows = state.containers.iter().zip(specs);
         let containers = rows.map(|(c, (spec, _))| view(c, spec.tty == Some(true))).collect();
-        Self { pod: state.name().to_owned(), containers }
+        let sandbox = match &state.sandbox {
+            Sandbox::Ready { id, ip } => Some(SandboxInfo { id: id.clone(), ip: ip.clone() }),
+            _ => None,
+        };
+        Self { pod: state.name().to_owned(), containers, sandbox }
     }
 
     /// The container of that name, or the first app container if the name is empty.

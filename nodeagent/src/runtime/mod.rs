@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub mod docker;
 pub mod sim;
@@ -79,6 +79,11 @@ pub enum StartError {
         exit_code: i32,
     },
 }
+
+/// A port of a pod cannot be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DialError(pub String);
 
 /// The runtime and the host it runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -357,6 +362,8 @@ pub struct LogQuery {
     pub since: Option<Timestamp>,
     /// A time before each line.
     pub timestamps: bool,
+    /// The container is on a terminal.
+    pub tty: bool,
 }
 
 /// Output of a container or process.
@@ -392,6 +399,11 @@ pub struct Session {
     /// What it is told; shutting it down is end of file.
     pub input: std::pin::Pin<Box<dyn AsyncWrite + Send>>,
 }
+
+/// A connection of bytes; shutting it down is end of file.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 /// Names a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -436,6 +448,11 @@ pub trait Runtime: Send + Sync + 'static {
     fn attach<'a>(&'a self, id: &'a str, spec: &'a ExecSpec) -> BoxFuture<'a, Result<Session, RuntimeError>>;
     /// Sets the size of a session's terminal.
     fn resize<'a>(&'a self, id: &'a SessionId, width: u16, height: u16) -> BoxFuture<'a, Result<(), RuntimeError>>;
-    /// Exit code of a session whose output has ended.
+    /// Exit code of a session whose output has ended. Every session is asked for it or abandoned, once.
     fn exit_code<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Option<i32>, RuntimeError>>;
+    /// Ends the process that a session started, whose client has left. A container's own process goes on.
+    fn abandon<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<(), RuntimeError>>;
+    /// Connects to a port in a pod's network, as seen from inside the pod where the runtime can get there.
+    fn dial<'a>(&'a self, sandbox: &'a SandboxInfo, port: u16)
+    -> BoxFuture<'a, Result<Box<dyn Connection>, DialError>>;
 }

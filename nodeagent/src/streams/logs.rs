@@ -44,8 +44,13 @@ pub fn wanted(view: &View, operation: &Operation, now: Timestamp) -> Result<Want
         (None, None) => None,
     };
     let count = |n: &Option<i64>| n.and_then(|n| u64::try_from(n).ok());
-    let query =
-        LogQuery { follow: *follow && !previous, tail_lines: count(tail_lines), since, timestamps: *timestamps };
+    let query = LogQuery {
+        follow: *follow && !previous,
+        tail_lines: count(tail_lines),
+        since,
+        timestamps: *timestamps,
+        tty: found.tty,
+    };
     Ok(Wanted { id, query, limit_bytes: count(limit_bytes) })
 }
 
@@ -59,6 +64,7 @@ pub(super) async fn run(
 ) -> Result<(), StreamFailure> {
     let wanted = wanted(view, &operation, Timestamp::now())?;
     let mut lines = runtime.logs(&wanted.id, &wanted.query);
+    sender.ready().await.map_err(StreamFailure::of)?;
     let mut left = wanted.limit_bytes;
     let send = async {
         while let Some(line) = lines.next().await {
@@ -126,6 +132,7 @@ mod tests {
                 container("c", Some("1"), Some("2")),
                 container("d", None, None),
             ],
+            sandbox: None,
         };
         let now = Timestamp::from_second(1_000).expect("in range");
         let found = wanted(&view, &logs("", false), now).expect("the first app container");

@@ -17,7 +17,7 @@ struct Size {
     height: u16,
 }
 
-/// Runs or attaches until the process or the client is done; the process' exit code.
+/// Runs or attaches until the process or the client is done; the exit code of a process that was run.
 pub(super) async fn run(
     view: &View,
     operation: Operation,
@@ -25,9 +25,10 @@ pub(super) async fn run(
     sender: &mut StreamSender,
     receiver: &mut StreamReceiver,
 ) -> Result<Option<i32>, StreamFailure> {
-    let session = open(view, operation, runtime).await?;
-    let Session { id, mut output, input } = session;
+    let Session { id, mut output, input } = open(view, operation, runtime).await?;
+    let mut client = sender.watcher();
     let send = async {
+        sender.ready().await.map_err(StreamFailure::of)?;
         while let Some(item) = output.next().await {
             let (channel, data) = match item.map_err(StreamFailure::of)? {
                 Output::Stdout(data) => (channel::STDOUT, data),
@@ -35,18 +36,29 @@ pub(super) async fn run(
             };
             sender.send(channel, data).await.map_err(StreamFailure::of)?;
         }
-        Ok(())
+        match &id {
+            SessionId::Exec(_) => runtime.exit_code(&id).await.map_err(StreamFailure::of),
+            // What becomes of the container's own process is told by the pod's status.
+            SessionId::Attach(_) => Ok(None),
+        }
     };
-    tokio::select! {
-        sent = send => sent?,
-        // The client is gone; the process is left to itself, as the engine does.
-        () = receive(receiver, input, &id, runtime) => return Ok(None),
+    let sent = tokio::select! {
+        sent = send => sent,
+        // A client that ends or is lost while it neither reads nor is read from.
+        () = client.over() => Err(StreamFailure("the client has gone away".to_owned())),
+        () = receive(receiver, input, &id, runtime) => Err(StreamFailure("the client has gone away".to_owned())),
+    };
+    if sent.is_err()
+        && let Err(error) = runtime.abandon(&id).await
+    {
+        // Output that cannot be had or sent is as good as a client that has left.
+        tracing::debug!(%error, "cannot end a process whose client has left");
     }
-    runtime.exit_code(&id).await.map_err(StreamFailure::of)
+    sent
 }
 
 async fn open(view: &View, operation: Operation, runtime: &dyn Runtime) -> Result<Session, StreamFailure> {
-    let (container, spec, attach) = match operation {
+    let (container, mut spec, attach) = match operation {
         Operation::Exec { container, command, stdin, stdout, stderr, tty } => {
             (container, ExecSpec { command, stdin, stdout, stderr, tty }, false)
         }
@@ -60,8 +72,12 @@ async fn open(view: &View, operation: Operation, runtime: &dyn Runtime) -> Resul
     let found = view.container(&container).map_err(StreamFailure::of)?;
     let id = found.id.as_deref().filter(|_| found.running);
     let id = id.ok_or_else(|| StreamFailure(format!("container not found ({:?})", found.name)))?;
-    let opened = if attach { runtime.attach(id, &spec).await } else { runtime.exec(id, &spec).await };
-    opened.map_err(StreamFailure::of)
+    if !attach {
+        return runtime.exec(id, &spec).await.map_err(StreamFailure::of);
+    }
+    // Whether the process is on a terminal was settled when it was started.
+    spec.tty = found.tty;
+    runtime.attach(id, &spec).await.map_err(StreamFailure::of)
 }
 
 /// Passes on what the client sends; ready when the client is gone.

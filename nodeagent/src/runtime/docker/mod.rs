@@ -1,8 +1,8 @@
 //! Containers through Docker's Engine API.
 
 use super::{
-    ContainerSpec, ExecSpec, HostFacts, ImageInfo, Listed, LogQuery, Observed, Output, PullError, Runtime,
-    RuntimeError, RuntimeEvent, SandboxInfo, SandboxSpec, Session, SessionId, StartError,
+    Connection, ContainerSpec, DialError, ExecSpec, HostFacts, ImageInfo, Listed, LogQuery, Observed, Output,
+    PullError, Runtime, RuntimeError, RuntimeEvent, SandboxInfo, SandboxSpec, Session, SessionId, StartError,
 };
 use bollard::Docker;
 use futures::future::BoxFuture;
@@ -11,13 +11,16 @@ use futures::{FutureExt, StreamExt};
 use std::path::{Path, PathBuf};
 
 mod body;
+mod dial;
 mod engine_events;
+mod hijack;
 mod host;
 mod images;
 mod lifecycle;
 mod listing;
 pub mod oom;
 pub mod pause;
+mod process;
 mod purge;
 mod session;
 
@@ -25,6 +28,8 @@ pub use purge::{halt, purge};
 
 /// How long one request to the engine may take until its answer begins, in seconds.
 const REQUEST_TIMEOUT_S: u64 = 120;
+/// Where Docker listens unless it is told otherwise.
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
 /// Docker for one node of one cluster. Clones share the connection.
 #[derive(Clone)]
@@ -35,6 +40,8 @@ pub struct DockerRuntime {
     data_dir: PathBuf,
     /// The lowest out-of-memory score its containers may have.
     oom_floor: i64,
+    /// Where the engine listens, if that is a socket of this host.
+    socket: Option<PathBuf>,
 }
 
 /// Turns what bollard says into what the agent understands; `id` is what was asked about.
@@ -60,6 +67,14 @@ pub async fn connect(socket: Option<&Path>) -> Result<Docker, RuntimeError> {
     docker.negotiate_version().await.map_err(|e| failure("engine", e))
 }
 
+/// The socket of Docker's default engine; none where that is reached over the network.
+fn default_socket() -> Option<PathBuf> {
+    match std::env::var("DOCKER_HOST") {
+        Ok(host) if !host.is_empty() => host.strip_prefix("unix://").map(PathBuf::from),
+        _ => Some(PathBuf::from(DEFAULT_SOCKET)),
+    }
+}
+
 impl DockerRuntime {
     /// For the containers of `node` in `cluster` on `docker`; `data_dir` is on the file system whose size the node tells.
     pub fn new(docker: Docker, cluster: &str, node: &str, data_dir: &Path) -> Self {
@@ -69,7 +84,14 @@ impl DockerRuntime {
             node: node.to_owned(),
             data_dir: data_dir.to_owned(),
             oom_floor: i64::MIN,
+            socket: default_socket(),
         }
+    }
+
+    /// With the socket that the engine was connected to, where it is not Docker's default.
+    pub fn with_socket(self, socket: Option<&Path>) -> Self {
+        let socket = socket.map_or_else(default_socket, |path| Some(path.to_owned()));
+        Self { socket, ..self }
     }
 
     /// With a lowest out-of-memory score, see [`oom::floor`].
@@ -133,15 +155,15 @@ impl Runtime for DockerRuntime {
     }
 
     fn logs(&self, id: &str, query: &LogQuery) -> BoxStream<'static, Result<Output, RuntimeError>> {
-        session::logs(&self.docker, id, query)
+        session::logs(self, id, query)
     }
 
     fn exec<'a>(&'a self, id: &'a str, spec: &'a ExecSpec) -> BoxFuture<'a, Result<Session, RuntimeError>> {
-        session::exec(&self.docker, id, spec).boxed()
+        session::exec(self, id, spec).boxed()
     }
 
     fn attach<'a>(&'a self, id: &'a str, spec: &'a ExecSpec) -> BoxFuture<'a, Result<Session, RuntimeError>> {
-        session::attach(&self.docker, id, spec).boxed()
+        session::attach(self, id, spec).boxed()
     }
 
     fn resize<'a>(&'a self, id: &'a SessionId, width: u16, height: u16) -> BoxFuture<'a, Result<(), RuntimeError>> {
@@ -150,5 +172,17 @@ impl Runtime for DockerRuntime {
 
     fn exit_code<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Option<i32>, RuntimeError>> {
         session::exit_code(&self.docker, id).boxed()
+    }
+
+    fn abandon<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        session::abandon(&self.docker, id).boxed()
+    }
+
+    fn dial<'a>(
+        &'a self,
+        sandbox: &'a SandboxInfo,
+        port: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, DialError>> {
+        dial::dial(&self.docker, sandbox, port).boxed()
     }
 }

@@ -2,8 +2,9 @@
 //! run for ever unless their command says `sleep N` or `exit N`.
 
 use super::{
-    ContainerSpec, ExecSpec, Exit, HostFacts, ImageInfo, Listed, LogQuery, Observed, Output, PullError, RunState,
-    Runtime, RuntimeError, RuntimeEvent, SANDBOX, SandboxInfo, SandboxSpec, Session, SessionId, StartError,
+    Connection, ContainerSpec, DialError, ExecSpec, Exit, HostFacts, ImageInfo, Listed, LogQuery, Observed, Output,
+    PullError, RunState, Runtime, RuntimeError, RuntimeEvent, SANDBOX, SandboxInfo, SandboxSpec, Session, SessionId,
+    StartError,
 };
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 mod program;
+mod session;
 
 pub use program::Program;
 
@@ -51,6 +53,8 @@ struct State {
     containers: BTreeMap<String, Observed>,
     count: u64,
     starts: BTreeMap<String, u64>,
+    /// Exit codes of processes whose clients have not asked for them yet.
+    sessions: BTreeMap<String, i32>,
 }
 
 impl SimRuntime {
@@ -66,6 +70,11 @@ impl SimRuntime {
     /// How often each container name was really started, for tests that nothing is started twice.
     pub fn starts(&self) -> BTreeMap<String, u64> {
         self.state().starts.clone()
+    }
+
+    /// How many processes were started in containers and are not over, for tests that nothing is left behind.
+    pub fn sessions(&self) -> usize {
+        self.state().sessions.len()
     }
 
     fn unique(&self) -> (String, String) {
@@ -120,11 +129,6 @@ impl SimRuntime {
         // Nobody listens while the agent is down; it lists when it comes back.
         let _ = self.events.send(RuntimeEvent::Changed { uid, id: id.to_owned() });
     }
-}
-
-fn unsupported<T: Send + 'static>(what: &str) -> BoxFuture<'static, Result<T, RuntimeError>> {
-    let error = RuntimeError::Refused(format!("the simulated runtime has no {what}"));
-    async move { Err(error) }.boxed()
 }
 
 impl Runtime for SimRuntime {
@@ -241,19 +245,38 @@ impl Runtime for SimRuntime {
         stream::once(async move { Ok(Output::Stdout(line.into())) }).boxed()
     }
 
-    fn exec<'a>(&'a self, _id: &'a str, _spec: &'a ExecSpec) -> BoxFuture<'a, Result<Session, RuntimeError>> {
-        unsupported("exec")
+    fn exec<'a>(&'a self, _id: &'a str, spec: &'a ExecSpec) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        let (id, _) = self.unique();
+        let (session, code) = session::exec(id.clone(), spec);
+        self.state().sessions.insert(id, code);
+        async move { Ok(session) }.boxed()
     }
 
-    fn attach<'a>(&'a self, _id: &'a str, _spec: &'a ExecSpec) -> BoxFuture<'a, Result<Session, RuntimeError>> {
-        unsupported("attach")
+    fn attach<'a>(&'a self, id: &'a str, _spec: &'a ExecSpec) -> BoxFuture<'a, Result<Session, RuntimeError>> {
+        async move { Ok(session::attach(id)) }.boxed()
     }
 
     fn resize<'a>(&'a self, _id: &'a SessionId, _w: u16, _h: u16) -> BoxFuture<'a, Result<(), RuntimeError>> {
-        unsupported("terminals")
+        async { Ok(()) }.boxed()
     }
 
-    fn exit_code<'a>(&'a self, _id: &'a SessionId) -> BoxFuture<'a, Result<Option<i32>, RuntimeError>> {
-        unsupported("sessions")
+    fn exit_code<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<Option<i32>, RuntimeError>> {
+        let code = match id {
+            SessionId::Exec(id) => self.state().sessions.remove(id),
+            SessionId::Attach(_) => None,
+        };
+        async move { Ok(code) }.boxed()
+    }
+
+    fn abandon<'a>(&'a self, id: &'a SessionId) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        async move { self.exit_code(id).await.map(drop) }.boxed()
+    }
+
+    fn dial<'a>(
+        &'a self,
+        _sandbox: &'a SandboxInfo,
+        _port: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, DialError>> {
+        async { Ok(session::dial()) }.boxed()
     }
 }
