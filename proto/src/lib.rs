@@ -12,6 +12,7 @@ pub mod kinds;
 pub mod merge_keys;
 pub mod names;
 pub mod path;
+pub mod proxy;
 pub mod quantity;
 pub mod request;
 pub mod selector;

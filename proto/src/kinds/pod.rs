@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const CONNECT: &[Verb] = &[Verb::Create, Verb::Get];
+/// What an HTTP request through a proxy may be.
+pub(super) const PROXY: &[Verb] = &[Verb::Create, Verb::Delete, Verb::Get, Verb::Patch, Verb::Update];
 
 /// Row of Pod.
 pub static ROW: KindRow = KindRow {
@@ -25,6 +27,8 @@ pub static ROW: KindRow = KindRow {
         Subresource { name: "eviction", kind: "Eviction", group_version: "policy/v1", verbs: &[Verb::Create] },
         Subresource { name: "exec", kind: "PodExecOptions", group_version: "", verbs: CONNECT },
         Subresource { name: "log", kind: "Pod", group_version: "", verbs: &[Verb::Get] },
+        Subresource { name: "portforward", kind: "PodPortForwardOptions", group_version: "", verbs: CONNECT },
+        Subresource { name: "proxy", kind: "PodProxyOptions", group_version: "", verbs: PROXY },
         status("Pod"),
     ],
     columns: &[
