@@ -6,6 +6,7 @@ pub mod behaviour;
 pub mod bootstrap;
 pub mod convert;
 pub mod discovery;
+pub mod managed_fields;
 pub mod patch;
 pub mod pipeline;
 pub mod publish;

@@ -6,7 +6,7 @@ mod normalize;
 mod probe;
 
 pub use check::{UnknownField, Unreadable, check};
-pub use merge_keys::{MergeRule, merge_rule};
+pub use merge_keys::{ListRule, MergeRule, is_atomic, is_present, key_default, merge_rule, own_rule};
 pub use normalize::normalize;
 pub use probe::learn;
 
