@@ -1,5 +1,6 @@
 //! Bodies of requests: read within limits, and turned from JSON or YAML into the bus' MessagePack.
 
+use crate::protobuf::{self, ProtobufError};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
@@ -19,6 +20,7 @@ const BODY_MS: u64 = 60_000;
 enum Format {
     Json,
     Yaml,
+    Protobuf,
 }
 
 /// Reads the whole body.
@@ -49,6 +51,13 @@ pub fn decode(method: Method, content_type: &str, body: Bytes) -> Result<Bytes, 
     match format(method, content_type)? {
         Format::Json => transcode::json_to_msgpack(&body)
             .map_err(|error| bad(format!("the object provided is unrecognized (must be of type JSON): {error}"))),
+        Format::Protobuf => {
+            let value = protobuf::decode(&body).map_err(|error| match error {
+                ProtobufError::Kind { .. } => ApiError::new(Reason::UnsupportedMediaType, error.to_string()),
+                other => bad(other.to_string()),
+            })?;
+            codec::encode(&value).map(Bytes::from).map_err(|error| bad(error.to_string()))
+        }
         Format::Yaml => {
             let text = std::str::from_utf8(&body).map_err(|error| bad(format!("the body is not UTF-8: {error}")))?;
             let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
@@ -73,8 +82,13 @@ fn format(method: Method, content_type: &str) -> Result<Format, ApiError> {
              application/apply-patch+yaml",
         ),
         _ => (
-            &[("", Format::Json), ("application/json", Format::Json), ("application/yaml", Format::Yaml)],
-            "application/json, application/yaml",
+            &[
+                ("", Format::Json),
+                ("application/json", Format::Json),
+                ("application/yaml", Format::Yaml),
+                ("application/vnd.kubernetes.protobuf", Format::Protobuf),
+            ],
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
         ),
     };
     known.iter().find(|(name, _)| *name == kind).map(|(_, format)| *format).ok_or_else(|| {
@@ -113,7 +127,7 @@ mod tests {
             (Method::Post, "application/yaml", "a: [", Reason::BadRequest),
             (Method::Post, "application/yaml", deep.as_str(), Reason::BadRequest),
             (Method::Post, "text/plain", "{}", Reason::UnsupportedMediaType),
-            (Method::Post, "application/vnd.kubernetes.protobuf", "k8s", Reason::UnsupportedMediaType),
+            (Method::Post, "application/vnd.kubernetes.protobuf", "k8s", Reason::BadRequest),
             (Method::Patch, "application/json", "{}", Reason::UnsupportedMediaType),
             (Method::Patch, "", "{}", Reason::UnsupportedMediaType),
         ] {

@@ -8,6 +8,7 @@ pub mod body;
 pub mod caller;
 pub mod gateway;
 pub mod listen;
+pub mod protobuf;
 pub mod route;
 pub mod tls;
 pub mod upgrade;
