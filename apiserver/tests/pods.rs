@@ -115,11 +115,22 @@ async fn streams_are_opened_on_the_pods_node() {
         ("web/log", 400, "container \"c\" in pod \"web\" is waiting to start: ContainerCreating"),
         ("web/exec?stdout=true", 400, "you must specify at least one command for the container"),
         ("web/exec?command=ls", 400, "you must specify at least one of stdin, stdout, stderr"),
+        ("x/portforward", 404, "pods \"x\" not found"),
+        ("two/portforward", 400, "pod two does not have a host assigned"),
+        ("web/portforward?ports=0", 400, "\"0\" is not a valid port number: must be between 1 and 65535, inclusive"),
+        ("x:80/proxy", 404, "pods \"x\" not found"),
+        ("ftp:web:21/proxy", 400, "invalid pod request \"ftp:web:21\""),
+        ("web:http/proxy", 400, "\"http\" is not a valid port number: must be between 1 and 65535, inclusive"),
         ("web/log?tailLines=-1", 400, "tailLines: Invalid value: -1: must be greater than or equal to 0"),
     ] {
         assert_eq!(open(path).await.fails(code), message, "{path}");
     }
     cluster.get(&format!("{PODS}/web/log")).await.fails(406);
+    assert_eq!(cluster.get(&format!("{PODS}/web/exec")).await.fails(400), "Upgrade request required");
+    // Whether ports may be forwarded is asked before any port is known.
+    let answer = open("web/portforward").await;
+    let ticket: StreamTicket = codec::decode(&answer.bytes).expect("ticket");
+    assert_eq!((ticket.node.as_str(), ticket.session.as_str()), ("n1", ""));
     assert!(cluster.opened.0.lock().expect("streams").is_empty());
 
     let running = json!({"status": {"phase": "Running",
@@ -130,10 +141,15 @@ async fn streams_are_opened_on_the_pods_node() {
     let ticket: StreamTicket = codec::decode(&answer.bytes).expect("ticket");
     assert_eq!((ticket.node.as_str(), ticket.identity.as_str()), ("n1", "admin"));
     open("web/exec?command=sh&command=-c&command=ls&stdin=true&stdout=true&stderr=true&tty=true").await.ok(200);
+    open("web/portforward?ports=8080").await.ok(200);
+    open("http:web:/proxy").await.ok(200);
     let opened = cluster.opened.0.lock().expect("streams");
+    assert!(matches!(&opened[2].operation, Operation::PortForward { port: 8080 }));
+    // The port of the pod's first container that has one, or HTTP's.
+    assert!(matches!(&opened[3].operation, Operation::PortForward { port: 80 }));
     assert_eq!(
         (opened.len(), opened[0].pod.as_str(), Some(opened[0].uid.as_str())),
-        (2, "web", made["metadata"]["uid"].as_str())
+        (4, "web", made["metadata"]["uid"].as_str())
     );
     assert_eq!(opened[0].ticket.session, ticket.session);
     assert!(

@@ -55,6 +55,36 @@ async fn users_may_what_their_bindings_say() {
 }
 
 #[tokio::test]
+async fn who_may_read_a_pod_may_not_run_something_in_it() {
+    let cluster = Cluster::new().await;
+    cluster.pod("web", "n1").await;
+    let rules = json!([{"verbs": ["get"], "apiGroups": [""], "resources": ["pods", "pods/exec", "pods/portforward"]}]);
+    cluster
+        .post(&format!("{RBAC}/clusterroles"), json!({"metadata": {"name": "reader"}, "rules": rules}))
+        .await
+        .ok(201);
+    bind(&cluster, "reader", "jane").await;
+    let ask = async |method: Method, path: &str| {
+        let path = format!("{PODS}/web/{path}");
+        cluster.ask(method, &path).user("jane", &[]).accept(kubus_proto::stream::STREAM_ACCEPT).send().await
+    };
+    // A WebSocket begins with GET.
+    for path in ["exec?command=ls&stdout=true", "portforward?ports=80"] {
+        let subresource = path.split('?').next().expect("a word");
+        for method in [Method::Get, Method::Post] {
+            let expected = format!(
+                "pods \"web\" is forbidden: User \"jane\" cannot create resource \"pods/{subresource}\" in API group \
+                 \"\" in the namespace \"default\""
+            );
+            assert_eq!(ask(method, path).await.fails(403), expected, "{method:?} {path}");
+        }
+    }
+    assert!(cluster.opened.0.lock().expect("streams").is_empty());
+    bind(&cluster, "admin", "jane").await;
+    ask(Method::Get, "portforward?ports=80").await.ok(200);
+}
+
+#[tokio::test]
 async fn the_anonymous_see_what_is_public_and_nothing_else() {
     let cluster = Cluster::new().await;
     for (path, code) in

@@ -1,13 +1,22 @@
-//! log, exec, attach: the apiserver checks, asks the node, and hands out a ticket; the bytes go past it.
+//! log, exec, attach, portforward, proxy: the apiserver checks, asks the node, and hands out a ticket; the bytes go past
+//! it.
+
+mod log;
+mod proxy;
 
 use super::Api;
 use super::answer::{self, Accept};
 use super::call::{Call, decode};
 use super::options::{Freshness, Query};
+use crate::authorize::{self, Attributes};
+use crate::state::{Object, State};
 use futures::future::BoxFuture;
 use kubus_proto::stream::{OpenStream, Operation, STREAM_ACCEPT, StreamTicket};
-use kubus_proto::{ApiError, ApiResponse, Reason};
+use kubus_proto::{ApiError, ApiResponse, Reason, Verb};
 use serde_json::Value;
+
+/// Subresources that run something or reach into a pod, whatever the method.
+const UPGRADES: [&str; 3] = ["exec", "attach", "portforward"];
 
 /// Carries a request for a stream to its node.
 pub trait OpenStreams: Send + Sync + 'static {
@@ -15,32 +24,73 @@ pub trait OpenStreams: Send + Sync + 'static {
     fn open(&self, stream: OpenStream) -> BoxFuture<'_, Result<(), ApiError>>;
 }
 
+/// What is asked of a pod's node.
+struct Request {
+    /// Namespace, name and uid of the pod.
+    namespace: String,
+    name: String,
+    uid: String,
+    /// Empty while the pod has none.
+    node: String,
+    /// None where the request only asks whether it may.
+    operation: Option<Operation>,
+}
+
 impl Api {
     /// Opens a stream to a pod and answers with its ticket.
     pub(super) async fn connect(&self, call: &Call) -> Result<ApiResponse, ApiError> {
         let state = self.state(Freshness::Newest).await?;
         call.authorize(&state)?;
-        if call.accept != Accept::Stream {
-            let message = format!("only the following media types are accepted: {STREAM_ACCEPT}");
-            return Err(ApiError::new(Reason::NotAcceptable, message));
+        if call.verb == Verb::Get && UPGRADES.contains(&call.path.subresource.as_str()) {
+            // A WebSocket always begins with GET; the right to read is not the right to run something.
+            let create = Attributes { verb: Verb::Create.as_str(), ..call.attributes() };
+            call.access.see(&state, |sight| authorize::authorize(&call.caller, &create, sight))?;
         }
-        let object = state.get(&call.key()).ok_or_else(|| call.not_found())?;
-        let pod: Value = decode(&object.bytes)?;
-        let operation = match call.path.subresource.as_str() {
-            "log" => logs(&pod, &call.query)?,
-            "exec" => exec(&pod, &call.query)?,
-            _ => attach(&pod, &call.query)?,
+        if call.accept != Accept::Stream {
+            return Err(match call.path.subresource.as_str() {
+                "log" => {
+                    let message = format!("only the following media types are accepted: {STREAM_ACCEPT}");
+                    ApiError::new(Reason::NotAcceptable, message)
+                }
+                _ => bad("Upgrade request required".to_owned()),
+            });
+        }
+        let request = match (call.row().plural, call.path.subresource.as_str()) {
+            ("services", _) => proxy::service(&state, &call.path, rand::random())?,
+            (_, "proxy") => proxy::pod(&state, &call.path)?,
+            _ => pod_request(&state, call)?,
         };
-        if object.scope.is_empty() {
-            return Err(bad(format!("pod {} does not have a host assigned", call.path.name)));
+        if request.node.is_empty() {
+            return Err(bad(format!("pod {} does not have a host assigned", request.name)));
         }
         // A retried request opens the same session, not a second one; its id is random and known to its sender only.
-        let session = call.id.simple().to_string();
-        let ticket = StreamTicket { node: object.scope.clone(), identity: call.caller.identity.clone(), session };
-        let (namespace, name) = (call.path.namespace.clone(), call.path.name.clone());
-        let stream = OpenStream { ticket: ticket.clone(), namespace, pod: name, uid: object.uid.clone(), operation };
-        self.streams.open(stream).await?;
+        let session = request.operation.as_ref().map(|_| call.id.simple().to_string()).unwrap_or_default();
+        let ticket = StreamTicket { node: request.node, identity: call.caller.identity.clone(), session };
+        if let Some(operation) = request.operation {
+            let Request { namespace, name, uid, .. } = request;
+            let stream = OpenStream { ticket: ticket.clone(), namespace, pod: name, uid, operation };
+            self.streams.open(stream).await?;
+        }
         answer::value(200, &ticket)
+    }
+}
+
+/// Everything but proxies: the pod is the path's object.
+fn pod_request(state: &State, call: &Call) -> Result<Request, ApiError> {
+    let object = state.get(&call.key()).ok_or_else(|| call.not_found())?;
+    let pod: Value = decode(&object.bytes)?;
+    let operation = match call.path.subresource.as_str() {
+        "log" => Some(log::logs(&pod, &call.query)?),
+        "exec" => Some(exec(&pod, &call.query)?),
+        "portforward" => port_forward(&call.query)?,
+        _ => Some(attach(&pod, &call.query)?),
+    };
+    Ok(Request::of(object, call.path.namespace.clone(), call.path.name.clone(), operation))
+}
+
+impl Request {
+    fn of(object: &Object, namespace: String, name: String, operation: Option<Operation>) -> Self {
+        Self { namespace, name, uid: object.uid.clone(), node: object.scope.clone(), operation }
     }
 }
 
@@ -80,62 +130,6 @@ fn container(pod: &Value, asked: &str) -> Result<String, ApiError> {
     }
 }
 
-/// What stands in the way of a container's log, in the kubelet's words.
-fn check_log(pod: &Value, container: &str, previous: bool) -> Result<(), ApiError> {
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    let statuses = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
-    let status = statuses
-        .iter()
-        .flat_map(|list| pod["status"][*list].as_array().into_iter().flatten())
-        .find(|status| status["name"] == container);
-    let waiting = |why: &str| Err(bad(format!("container {container:?} in pod {name:?} is waiting to start{why}")));
-    let Some(status) = status else {
-        return waiting(": ContainerCreating");
-    };
-    let (state, last) = (&status["state"], &status["lastState"]["terminated"]);
-    if previous {
-        return match last.is_object() {
-            true => Ok(()),
-            false => Err(bad(format!("previous terminated container {container:?} in pod {name:?} not found"))),
-        };
-    }
-    if state["running"].is_object() || state["terminated"].is_object() || last.is_object() {
-        return Ok(());
-    }
-    match state["waiting"]["reason"].as_str().unwrap_or_default() {
-        "" => waiting(" - no logs yet"),
-        "ErrImagePull" => waiting(": image can't be pulled"),
-        "ImagePullBackOff" => waiting(": trying and failing to pull image"),
-        reason => waiting(&format!(": {reason}")),
-    }
-}
-
-fn logs(pod: &Value, query: &Query) -> Result<Operation, ApiError> {
-    let container = container(pod, query.text("container"))?;
-    let previous = query.flag("previous");
-    let positive = |key: &str| match query.number(key)? {
-        Some(number) if number < 0 => {
-            Err(bad(format!("{key}: Invalid value: {number}: must be greater than or equal to 0")))
-        }
-        number => Ok(number),
-    };
-    let operation = Operation::Logs {
-        follow: query.flag("follow"),
-        previous,
-        tail_lines: positive("tailLines")?,
-        since_seconds: positive("sinceSeconds")?,
-        since_time: Some(query.text("sinceTime").to_owned()).filter(|t| !t.is_empty()),
-        timestamps: query.flag("timestamps"),
-        limit_bytes: positive("limitBytes")?,
-        container: container.clone(),
-    };
-    let bound = pod["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
-    if bound {
-        check_log(pod, &container, previous)?;
-    }
-    Ok(operation)
-}
-
 fn exec(pod: &Value, query: &Query) -> Result<Operation, ApiError> {
     let command: Vec<String> = query.all("command").map(str::to_owned).collect();
     if command.is_empty() {
@@ -150,6 +144,21 @@ fn attach(pod: &Value, query: &Query) -> Result<Operation, ApiError> {
     let container = container(pod, query.text("container"))?;
     let Ends { stdin, stdout, stderr, tty } = ends(query)?;
     Ok(Operation::Attach { container, stdin, stdout, stderr, tty })
+}
+
+/// A connection to the one port that is named. Clients that name none, or several, ask for each when it is needed.
+fn port_forward(query: &Query) -> Result<Option<Operation>, ApiError> {
+    let ports = query.all("ports").flat_map(|ports| ports.split(',')).map(port).collect::<Result<Vec<_>, _>>()?;
+    Ok(match ports.as_slice() {
+        [port] => Some(Operation::PortForward { port: *port }),
+        _ => None,
+    })
+}
+
+/// A port's number.
+fn port(text: &str) -> Result<u16, ApiError> {
+    let number = text.parse().ok().filter(|port: &u16| *port > 0);
+    number.ok_or_else(|| bad(format!("{text:?} is not a valid port number: must be between 1 and 65535, inclusive")))
 }
 
 struct Ends {
@@ -175,6 +184,24 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn ports_are_forwarded_one_at_a_time() {
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("ports=80", Ok(Some(80))),
+            ("ports=80&ports=81", Ok(None)),
+            ("ports=80,81", Ok(None)),
+            ("ports=0", Err("\"0\" is not a valid port number: must be between 1 and 65535, inclusive")),
+            ("ports=x", Err("\"x\" is not a valid port number: must be between 1 and 65535, inclusive")),
+        ] {
+            let got = port_forward(&Query::parse(query)).map(|operation| match operation {
+                Some(Operation::PortForward { port }) => Some(port),
+                _ => None,
+            });
+            assert_eq!(got.as_ref().map_err(|e| e.message.as_str()), expected.as_ref().map_err(|e| *e), "{query}");
+        }
+    }
+
+    #[test]
     fn containers_are_found_or_asked_for() {
         let one = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}]}});
         let two = json!({"metadata": {"name": "p"},
@@ -194,34 +221,6 @@ mod tests {
         ] {
             let answer = container(pod, asked);
             assert_eq!(answer.as_deref().map_err(|e| e.message.as_str()), expected, "{asked}");
-        }
-    }
-
-    #[test]
-    fn logs_wait_for_their_container() {
-        for (status, previous, expected) in [
-            (json!({}), false, Err("container \"c\" in pod \"p\" is waiting to start: ContainerCreating")),
-            (json!({"name": "c", "state": {"running": {}}}), false, Ok(())),
-            (json!({"name": "c", "state": {"terminated": {}}}), false, Ok(())),
-            (
-                json!({"name": "c", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {}}}),
-                false,
-                Ok(()),
-            ),
-            (
-                json!({"name": "c", "state": {"waiting": {"reason": "ImagePullBackOff"}}}),
-                false,
-                Err("container \"c\" in pod \"p\" is waiting to start: trying and failing to pull image"),
-            ),
-            (
-                json!({"name": "c", "state": {"running": {}}}),
-                true,
-                Err("previous terminated container \"c\" in pod \"p\" not found"),
-            ),
-        ] {
-            let pod = json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [status]}});
-            let answer = check_log(&pod, "c", previous).map_err(|e| e.message);
-            assert_eq!(answer, expected.map_err(str::to_owned), "{status}");
         }
     }
 }

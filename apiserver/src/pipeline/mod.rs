@@ -100,7 +100,9 @@ impl Api {
             ("scale", Verb::Patch) => self.patch_scale(call).await,
             ("binding", Verb::Create) => self.bind_one(call).await,
             ("eviction", Verb::Create) => self.evict(call).await,
-            ("log", Verb::Get) | ("exec" | "attach", Verb::Get | Verb::Create) => self.connect(call).await,
+            ("log", Verb::Get) | ("exec" | "attach" | "portforward", Verb::Get | Verb::Create) | ("proxy", _) => {
+                self.connect(call).await
+            }
             _ => Err(call::not_allowed()),
         }
     }
