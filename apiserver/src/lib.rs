@@ -7,6 +7,7 @@ pub mod bootstrap;
 pub mod convert;
 pub mod discovery;
 pub mod managed_fields;
+pub mod openapi;
 pub mod patch;
 pub mod pipeline;
 pub mod publish;

@@ -1,7 +1,7 @@
 //! The aggregated form of discovery: everything in two answers, one for the core group and one for the others.
 
 use super::Document;
-use super::listed::verbs;
+use super::listed::{nicknames, verbs};
 use super::served::{Group, Version};
 use kubus_proto::KindRow;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn resource(row: &KindRow, group: &str, version: &str) -> Value {
         "singularResource": row.singular,
         "verbs": verbs(row.verbs),
     });
-    for (key, names) in [("shortNames", row.short_names), ("categories", row.categories)] {
+    for (key, names) in nicknames(row, group, version) {
         if !names.is_empty() {
             value[key] = json!(names);
         }

@@ -3,6 +3,7 @@
 use super::served::{Group, Version};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use kubus_proto::kinds::versions;
 use kubus_proto::{KindRow, Verb};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -42,7 +43,7 @@ pub fn group_version(group: &str, version: &str) -> String {
 
 /// `APIResourceList`: the kinds of a version and their subresources.
 pub fn resources(group: &Group, version: &Version) -> Value {
-    let resources: Vec<Value> = version.kinds.iter().flat_map(|row| resource(row)).collect();
+    let resources: Vec<Value> = version.kinds.iter().flat_map(|row| resource(row, group.name, version.name)).collect();
     json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -51,7 +52,7 @@ pub fn resources(group: &Group, version: &Version) -> Value {
     })
 }
 
-fn resource(row: &KindRow) -> Vec<Value> {
+fn resource(row: &KindRow, group: &str, version: &str) -> Vec<Value> {
     let mut main = json!({
         "name": row.plural,
         "singularName": row.singular,
@@ -59,7 +60,7 @@ fn resource(row: &KindRow) -> Vec<Value> {
         "kind": row.kind,
         "verbs": verbs(row.verbs),
     });
-    for (key, names) in [("shortNames", row.short_names), ("categories", row.categories)] {
+    for (key, names) in nicknames(row, group, version) {
         if !names.is_empty() {
             main[key] = json!(names);
         }
@@ -87,6 +88,15 @@ fn resource(row: &KindRow) -> Vec<Value> {
         all.push(value);
     }
     all
+}
+
+/// Short names and categories; none for what is only there for old manifests in a group of its own, so that nobody who
+/// asks for `all` or `deploy` gets objects twice.
+pub fn nicknames<'a>(row: &'a KindRow, group: &str, version: &str) -> [(&'static str, &'a [&'static str]); 2] {
+    let served = versions::by_plural(group, version, row.plural);
+    let hidden = group != row.group && served.is_some_and(|served| served.deprecated.is_some());
+    let all = [("shortNames", row.short_names), ("categories", row.categories)];
+    if hidden { all.map(|(key, _)| (key, [].as_slice())) } else { all }
 }
 
 /// Verbs as they are written, by name.

@@ -1,6 +1,7 @@
 //! The kinds put in order: groups by rank, versions by age, resources by name.
 
 use kubus_proto::KindRow;
+use kubus_proto::kinds::versions::SERVED_VERSIONS;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -48,21 +49,28 @@ pub struct Version {
     pub kinds: Vec<&'static KindRow>,
 }
 
+/// The kinds of each version, the newest first.
+type Versions = BTreeMap<Reverse<Rank>, Vec<&'static KindRow>>;
+
 /// Puts kinds in the order in which they are served.
 pub fn served(kinds: impl Iterator<Item = &'static KindRow>) -> Vec<Group> {
-    let mut groups: BTreeMap<(usize, &str), BTreeMap<Reverse<Rank>, Vec<&'static KindRow>>> = BTreeMap::new();
+    let rank = |group: &str| GROUP_ORDER.iter().position(|known| *known == group).unwrap_or(GROUP_ORDER.len());
+    let mut groups: BTreeMap<(usize, &'static str), Versions> = BTreeMap::new();
     for row in kinds {
-        let rank = GROUP_ORDER.iter().position(|group| *group == row.group).unwrap_or(GROUP_ORDER.len());
-        let versions = groups.entry((rank, row.group)).or_default();
+        let versions = groups.entry((rank(row.group), row.group)).or_default();
         for version in row.versions() {
             versions.entry(Reverse(Rank::of(version))).or_default().push(row);
         }
+    }
+    for served in SERVED_VERSIONS {
+        let versions = groups.entry((rank(served.group), served.group)).or_default();
+        versions.entry(Reverse(Rank::of(served.version))).or_default().push(served.row);
     }
     let version = |(Reverse(rank), mut kinds): (Reverse<Rank>, Vec<&'static KindRow>)| {
         kinds.sort_by_key(|row| row.plural);
         Version { name: rank.name.0, kinds }
     };
-    let group = |((_, name), versions): ((usize, &'static str), BTreeMap<_, _>)| Group {
+    let group = |((_, name), versions): ((usize, &'static str), Versions)| Group {
         name,
         versions: versions.into_iter().map(version).collect(),
     };

@@ -32,6 +32,7 @@ pub use connect::OpenStreams;
 use crate::authenticate::authenticate;
 use crate::authorize::Access;
 use crate::convert;
+use crate::openapi::OpenApi;
 use crate::state::State;
 use crate::store::{Consensus, StoreError};
 use crate::webhook::Webhooks;
@@ -51,13 +52,21 @@ pub struct Api {
     lines: Arc<Lines>,
     streams: Arc<dyn OpenStreams>,
     webhooks: Webhooks,
+    openapi: OpenApi,
     access: Arc<Access>,
 }
 
 impl Api {
     /// A pipeline in front of `store` that opens logs and terminals through `streams`.
     pub fn new(store: Arc<dyn Consensus>, streams: Arc<dyn OpenStreams>) -> Self {
-        Self { store, lines: Arc::default(), streams, webhooks: Webhooks::default(), access: Arc::default() }
+        Self {
+            store,
+            lines: Arc::default(),
+            streams,
+            webhooks: Webhooks::default(),
+            openapi: OpenApi::default(),
+            access: Arc::default(),
+        }
     }
 
     /// The newest state known here.

@@ -3,6 +3,7 @@
 use super::call::{PathCall, not_allowed, nothing_here};
 use super::{Api, answer};
 use crate::discovery::{self, Document};
+use crate::openapi::Answer;
 use crate::state::State;
 use kubus_proto::binding::BINDINGS_PATH;
 use kubus_proto::request::Method;
@@ -30,6 +31,9 @@ impl Api {
             "" => answer::value(200, &discovery::index(discovery::kinds(&*self.served_state().await))),
             _ => {
                 let state = self.served_state().await;
+                if let Some(Answer { content_type, body }) = self.openapi.answer(&path, &call.accept, &state).await {
+                    return Ok(ApiResponse { content_type: content_type.to_owned(), ..answer::bytes(200, body) });
+                }
                 let document = discovery::answer(&path, &call.accept, discovery::kinds(&state));
                 document_answer(document.ok_or_else(nothing_here)?)
             }
