@@ -2,6 +2,8 @@
 
 use anyhow::Context;
 use clap::Parser;
+use kubus_apiserver::authenticate::jws::SigningKey;
+use kubus_apiserver::authenticate::tokens::Tokens;
 use kubus_apiserver::bootstrap;
 use kubus_apiserver::pipeline::Api;
 use kubus_apiserver::raft::{RaftOptions, Replica};
@@ -31,6 +33,10 @@ struct Arguments {
     /// Raft ids of all replicas of a new cluster; an existing one knows its own.
     #[arg(long, value_delimiter = ',', required = true)]
     members: Vec<u64>,
+    /// Key that signs the tokens of service accounts (ECDSA P-256, PKCS#8, PEM), the same for all replicas. Without it
+    /// tokens are good for this replica alone, and until it ends.
+    #[arg(long, value_name = "FILE")]
+    service_account_key: Option<PathBuf>,
     /// Folder for everything this replica keeps.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
@@ -56,7 +62,12 @@ async fn main() -> anyhow::Result<()> {
     let options = RaftOptions::new(arguments.id, arguments.members, &arguments.data_dir, nats.clone());
     let replica = Replica::start(options).await.context("cannot start the store")?;
     let store: Arc<dyn Consensus> = replica.clone();
-    let api = Api::new(store.clone(), Arc::new(BusStreams(nats.clone())));
+    let mut api = Api::new(store.clone(), Arc::new(BusStreams(nats.clone())));
+    if let Some(path) = &arguments.service_account_key {
+        let pem = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let key = SigningKey::from_pem(&pem).with_context(|| format!("cannot use {}", path.display()))?;
+        api = api.with_tokens(Tokens::new(key, credentials.certificate_authority.clone()));
+    }
     let beginnings = tokio::spawn(bootstrap::run(api.clone(), store.leadership()));
     let stop = CancellationToken::new();
     let mut serving = tokio::spawn({

@@ -1,10 +1,17 @@
 //! Who asks: the identity the bus vouches for, or the user a gateway speaks for.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/authentication/>
 
+pub mod bootstrap_tokens;
+pub mod impersonation;
+pub mod jws;
+pub mod service_accounts;
+pub mod tokens;
+
 use crate::authorize::components::Role;
 use crate::authorize::{MASTERS, NODE_PREFIX, NODES, in_group, node_of};
 use kubus_proto::user::{Credential, OnBehalf, UserInfo};
 use kubus_proto::{ApiError, Reason};
+use tokens::TokenError;
 
 /// Group of everybody who has shown who they are.
 pub const AUTHENTICATED: &str = "system:authenticated";
@@ -21,6 +28,10 @@ pub struct Caller {
     pub user: UserInfo,
     /// The part of Kubus that asks for itself; none where a gateway speaks for a user.
     pub part: Option<Role>,
+    /// Who really asks, where it acts as `user`.
+    pub actor: Option<UserInfo>,
+    /// Where the connection to the gateway came from; empty on the bus.
+    pub source_address: String,
 }
 
 impl Caller {
@@ -37,7 +48,7 @@ impl Caller {
         };
         let groups = groups.iter().copied().map(str::to_owned).collect();
         let user = UserInfo { name, groups, ..UserInfo::default() };
-        Self { identity: identity.to_owned(), user, part: Some(role) }
+        Self { identity: identity.to_owned(), user, part: Some(role), actor: None, source_address: String::new() }
     }
 
     /// Whether the user is in a group.
@@ -56,20 +67,36 @@ pub fn unauthorized() -> ApiError {
     ApiError::new(Reason::Unauthorized, "Unauthorized")
 }
 
-/// Who asks with a request that came from `identity`. Only a gateway speaks for users.
-pub fn authenticate(identity: &str, on_behalf: Option<&OnBehalf>) -> Result<Caller, ApiError> {
+/// Nobody is let in.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A token lets nobody in; a newer state may see it otherwise.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Anything else.
+    #[error(transparent)]
+    Error(#[from] ApiError),
+}
+
+/// Who asks with a request that came from `identity`. Only a gateway speaks for users; the admin may act as one.
+pub fn authenticate(
+    identity: &str,
+    on_behalf: Option<&OnBehalf>,
+    token: impl FnOnce(&str) -> Result<UserInfo, TokenError>,
+) -> Result<Caller, Refusal> {
     let sender = Caller::of_identity(identity);
     let Some(on_behalf) = on_behalf else { return Ok(sender) };
-    if sender.part != Some(Role::Gateway) {
-        let text = format!("forbidden: User {:?} cannot speak for another user", sender.user.name);
-        return Err(ApiError::new(Reason::Forbidden, text));
-    }
-    let user = match &on_behalf.credential {
-        Credential::Anonymous => anonymous(),
-        Credential::Certificate { name, groups } => certified(name, groups)?,
-        Credential::Bearer(_) => return Err(unauthorized()),
+    let user = match (sender.part, &on_behalf.credential) {
+        (Some(Role::Admin), Credential::Anonymous) => return Ok(sender),
+        (Some(Role::Admin | Role::Gateway), Credential::Bearer(text)) => token(text)?,
+        (Some(Role::Gateway), Credential::Anonymous) => anonymous(),
+        (Some(Role::Gateway), Credential::Certificate { name, groups }) => certified(name, groups)?,
+        _ => {
+            let text = format!("forbidden: User {:?} cannot speak for another user", sender.user.name);
+            return Err(ApiError::new(Reason::Forbidden, text).into());
+        }
     };
-    Ok(Caller { user, part: None, ..sender })
+    Ok(Caller { user, part: None, source_address: on_behalf.source_address.clone(), ..sender })
 }
 
 fn anonymous() -> UserInfo {
@@ -95,7 +122,18 @@ mod tests {
             credential: Credential::Certificate { name: name.to_owned(), groups: vec!["dev".to_owned()] },
             ..OnBehalf::default()
         };
+        let bearer = |token: &str| OnBehalf { credential: Credential::Bearer(token.to_owned()), ..OnBehalf::default() };
+        let token = |token: &str| match token {
+            "good" => Ok(UserInfo { name: "robot".to_owned(), groups: vec!["r".to_owned()], ..UserInfo::default() }),
+            _ => Err(TokenError::Unknown),
+        };
         for (identity, on_behalf, expected) in [
+            ("gateway-1", Some(bearer("good")), Ok(("robot", "r"))),
+            ("gateway-1", Some(bearer("bad")), Err(Reason::Unauthorized)),
+            ("admin", Some(bearer("good")), Ok(("robot", "r"))),
+            ("admin", Some(OnBehalf::default()), Ok(("admin", "system:masters"))),
+            ("admin", Some(certificate("jane")), Err(Reason::Forbidden)),
+            ("node:n1", Some(bearer("good")), Err(Reason::Forbidden)),
             ("admin", None, Ok(("admin", "system:masters"))),
             ("node:n1", None, Ok(("system:node:n1", "system:nodes"))),
             ("scheduler-1", None, Ok(("system:kube-scheduler", AUTHENTICATED))),
@@ -107,7 +145,10 @@ mod tests {
             ("gateway", Some(certificate("jane")), Err(Reason::Forbidden)),
             ("controllers-1", Some(OnBehalf::default()), Err(Reason::Forbidden)),
         ] {
-            let caller = authenticate(identity, on_behalf.as_ref());
+            let caller = authenticate(identity, on_behalf.as_ref(), token).map_err(|refusal| match refusal {
+                Refusal::Token(_) => unauthorized(),
+                Refusal::Error(error) => error,
+            });
             let found = caller.as_ref().map(|c| (c.user.name.as_str(), c.user.groups[0].as_str()));
             assert_eq!(found.map_err(|e| e.reason), expected, "{identity} {on_behalf:?}");
         }
@@ -123,7 +164,7 @@ mod tests {
         ] {
             let groups = groups.into_iter().map(str::to_owned).collect();
             let user = UserInfo { name: name.to_owned(), groups, ..UserInfo::default() };
-            let caller = Caller { identity: "gateway-1".to_owned(), user, part: None };
+            let caller = Caller { user, part: None, ..Caller::of_identity("gateway-1") };
             assert_eq!(caller.node(), node, "{name}");
         }
     }

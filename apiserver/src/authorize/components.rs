@@ -83,6 +83,7 @@ static RULES: &[Rule] = &[
     rule(Role::Node, "", &["pods/eviction"], &["create"], Only::OwnPods),
     rule(Role::Node, "", &["pods"], FOLLOW, Only::OwnPodsSelected),
     rule(Role::Node, "", &["secrets", "configmaps", "serviceaccounts"], READ, Only::Referenced),
+    rule(Role::Node, "", &["serviceaccounts/token"], &["create"], Only::Referenced),
     rule(Role::Node, "", &["events"], RECORD, Only::All),
     rule(
         Role::Node,

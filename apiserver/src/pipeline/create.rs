@@ -57,6 +57,9 @@ impl Api {
         Ok(ApiResponse { warnings, ..answer::bytes(201, written.await?.bytes()) })
     }
 }
+            if self.fill_token_secret(row, state, &mut object)? {
+                draft = None;
+            }
 
 /// Everything that happens to a new object before it meets the state.
 fn prepare(call: &Call, object: &mut Value) -> Result<(), ApiError> {

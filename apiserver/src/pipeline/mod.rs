@@ -25,11 +25,14 @@ mod revise;
 mod scale;
 mod table;
 mod update;
+mod sender;
 mod watch;
+mod token;
+mod token_secret;
 
 pub use connect::OpenStreams;
 
-use crate::authenticate::authenticate;
+use crate::authenticate::tokens::Tokens;
 use crate::authorize::Access;
 use crate::convert;
 use crate::openapi::OpenApi;
@@ -56,17 +59,17 @@ pub struct Api {
     access: Arc<Access>,
 }
 
+    tokens: Arc<Tokens>,
 impl Api {
     /// A pipeline in front of `store` that opens logs and terminals through `streams`.
     pub fn new(store: Arc<dyn Consensus>, streams: Arc<dyn OpenStreams>) -> Self {
-        Self {
-            store,
-            lines: Arc::default(),
-            streams,
-            webhooks: Webhooks::default(),
-            openapi: OpenApi::default(),
-            access: Arc::default(),
-        }
+        let (access, tokens) = (Arc::default(), Arc::new(Tokens::ephemeral()));
+        Self { store, lines: Arc::default(), streams, webhooks: Webhooks::default(), openapi: OpenApi::default(), access, tokens }
+    }
+
+    /// The same with the cluster's own key for tokens, which all its apiservers have.
+    pub fn with_tokens(self, tokens: Tokens) -> Self {
+        Self { tokens: Arc::new(tokens), ..self }
     }
 
     /// The newest state known here.
@@ -83,7 +86,7 @@ impl Api {
     }
 
     async fn route(&self, identity: &str, request: ApiRequest) -> Result<ApiResponse, ApiError> {
-        let caller = authenticate(identity, request.on_behalf.as_ref())?;
+        let caller = self.sender(identity, request.on_behalf.as_ref()).await?;
         let call = match Call::read(caller, self.access.clone(), request)? {
             Wanted::Resource(call) => call,
             Wanted::Path(path) => return self.path(path).await,
@@ -110,6 +113,7 @@ impl Api {
             ("binding", Verb::Create) => self.bind_one(call).await,
             ("eviction", Verb::Create) => self.evict(call).await,
             ("log", Verb::Get) | ("exec" | "attach" | "portforward", Verb::Get | Verb::Create) | ("proxy", _) => {
+            ("token", Verb::Create) => self.request_token(&call).await,
                 self.connect(call).await
             }
             _ => Err(call::not_allowed()),

@@ -2,6 +2,7 @@
 
 use super::call::{PathCall, not_allowed, nothing_here};
 use super::{Api, answer};
+use crate::authenticate::service_accounts;
 use crate::discovery::{self, Document};
 use crate::openapi::Answer;
 use crate::state::State;
@@ -27,6 +28,8 @@ impl Api {
             "/version" => answer::value(200, &version()),
             "/livez" | "/healthz" => answer::value(200, "ok"),
             "/readyz" => self.ready(),
+            "/.well-known/openid-configuration" => answer::value(200, &service_accounts::issuer_configuration()),
+            "/openid/v1/jwks" => answer::value(200, &self.tokens.public_keys()),
             STATUS_PATH => answer::value(200, &self.store.status()),
             "" => answer::value(200, &discovery::index(discovery::kinds(&*self.served_state().await))),
             _ => {

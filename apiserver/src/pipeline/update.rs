@@ -35,7 +35,7 @@ impl Api {
             let old = current.decode().map_err(|e| internal("a stored object cannot be decoded", &e))?;
             let decision = decide(current, &old)?;
             call.guard_decision(state, &old, &decision)?;
-            Ok(decision)
+            Ok(self.fill_decision(call.row(), state, decision)?)
         };
         Ok(self.commit(call.request_id(), Some(&key), decide).await?.bytes())
     }

@@ -8,7 +8,7 @@ use kubus_apiserver::state::{Limits, State};
 use kubus_apiserver::store::Local;
 use kubus_proto::request::Method;
 use kubus_proto::stream::OpenStream;
-use kubus_proto::user::{Credential, OnBehalf};
+use kubus_proto::user::{Credential, OnBehalf, UserInfo};
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, codec};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -142,6 +142,17 @@ impl Ask<'_> {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         let credential = Credential::Certificate { name: name.to_owned(), groups };
         self.on_behalf(OnBehalf { credential, ..OnBehalf::default() })
+    }
+
+    /// Through a gateway, for whoever holds this token.
+    pub fn bearer(self, token: &str) -> Self {
+        self.on_behalf(OnBehalf { credential: Credential::Bearer(token.to_owned()), ..OnBehalf::default() })
+    }
+
+    /// As somebody else; after whatever says who asks.
+    pub fn acting_as(mut self, user: UserInfo) -> Self {
+        self.request.on_behalf.get_or_insert_default().impersonate = Some(user);
+        self
     }
 
     pub fn id(mut self, id: uuid::Uuid) -> Self {

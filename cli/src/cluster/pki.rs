@@ -17,6 +17,9 @@ pub fn ensure(spec: &ClusterSpec, home: &Home) -> anyhow::Result<Vec<(String, St
     if !home.pki("server.crt").exists() {
         make_certificates(home).context("cannot make the cluster's certificates")?;
     }
+    if !home.pki("service-account.key").exists() {
+        write_private(&home.pki("service-account.key"), KeyPair::generate()?.serialize_pem().as_bytes())?;
+    }
     let authority = std::fs::read_to_string(home.pki("ca.crt"))?;
     if !home.pki("admin.crt").exists() {
         make_admin(home, &authority).context("cannot make the admin user's certificate")?;

@@ -117,8 +117,14 @@ fn processes(spec: &ClusterSpec, home: &Home, nats_server: std::path::PathBuf) -
     }
     for id in 1..=spec.control_planes.len() {
         let name = format!("apiserver-{id}");
-        let more = ["--id", &id.to_string(), "--members", &spec.members(), "--data-dir", &text(home.data(&name))];
-        all.push(ours(&name, "kubus-apiserver", &name, more.map(str::to_owned).to_vec()));
+        let more = [
+            ("--id", id.to_string()),
+            ("--members", spec.members()),
+            ("--data-dir", text(home.data(&name))),
+            ("--service-account-key", text(home.pki("service-account.key"))),
+        ];
+        let more = more.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
+        all.push(ours(&name, "kubus-apiserver", &name, more));
     }
     for (position, port) in spec.gateways.iter().enumerate() {
         let name = format!("gateway-{}", position + 1);

@@ -1,6 +1,6 @@
 //! ServiceAccount: an identity for processes in pods.
 
-use super::{ALL_VERBS, KindRow, cells, no_fields, no_scope};
+use super::{ALL_VERBS, KindRow, Subresource, Verb, cells, no_fields, no_scope};
 use crate::table::{AGE, NAME};
 
 /// Row of ServiceAccount.
@@ -15,7 +15,12 @@ pub static ROW: KindRow = KindRow {
     namespaced: true,
     categories: &[],
     verbs: ALL_VERBS,
-    subresources: &[],
+    subresources: &[Subresource {
+        name: "token",
+        kind: "TokenRequest",
+        group_version: "authentication.k8s.io/v1",
+        verbs: &[Verb::Create],
+    }],
     columns: &[NAME, AGE],
     cells: |o, now| vec![cells::name(o), cells::age(o, now)],
     fields: no_fields,
