@@ -101,6 +101,11 @@ impl Bus {
         self.inner.bookmarks(self).await
     }
 
+    /// Changes that watches of this process follow.
+    pub(crate) fn hubs(&self) -> &crate::watch::Hubs {
+        &self.inner.hubs
+    }
+
     /// Hands a message to the connection; one that is down keeps it until it stands again.
     pub(crate) async fn publish(&self, subject: String, payload: Bytes) -> Result<(), BusError> {
         self.inner.nats.publish(subject, payload).await.map_err(|error| self.closed(error.to_string()))

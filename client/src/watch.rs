@@ -2,6 +2,7 @@
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
 
 mod bookmarks;
+mod hub;
 mod initial;
 mod lines;
 mod plan;
@@ -9,16 +10,21 @@ mod selection;
 mod session;
 pub mod tracker;
 
-use crate::{Bus, BusError};
+use crate::{Bus, BusError, transcode};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt};
+use kubus_proto::kinds::custom::{self, DEFINITIONS_PATH, Definition};
 use kubus_proto::kinds::versions::ServedVersion;
+use kubus_proto::path::{ResourcePath, encode};
+use kubus_proto::request::Method;
 use kubus_proto::user::OnBehalf;
-use kubus_proto::{ApiError, codec};
+use kubus_proto::{ApiError, ApiRequest, KindRow, Reason, codec};
 use serde_json::Value;
+use std::sync::Arc;
 
 pub(crate) use bookmarks::Bookmarks;
+pub(crate) use hub::Hubs;
 pub(crate) use lines::lines;
 
 /// What an event of a watch says.
@@ -75,6 +81,21 @@ pub struct Raw {
     pub revision: u64,
     /// The object after it, as in [`WatchEvent`].
     pub object: Bytes,
+    /// What all watches that see this event share.
+    shared: Option<Arc<hub::Shared>>,
+}
+
+impl Raw {
+    /// Appends the object as JSON; one that many watches see is turned into JSON once.
+    pub fn append_json(&self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        match self.shared.as_ref().and_then(|shared| shared.json()) {
+            Some(json) => {
+                out.extend_from_slice(json);
+                Ok(())
+            }
+            None => transcode::append_json(&self.object, out),
+        }
+    }
 }
 
 /// For whom a watch asks, where not for its own connection's identity.
@@ -105,7 +126,7 @@ pub fn watch(
     let (bus, path) = (bus.clone(), path.to_owned());
     let opening = async move {
         match open(&bus, &path, &query, Asker::default()).await {
-            Ok(events) => events,
+            Ok(opened) => opened.events,
             Err(error) => Box::pin(futures::stream::once(std::future::ready(Err(error)))),
         }
     };
@@ -116,26 +137,58 @@ pub fn watch(
     }))
 }
 
-/// Opens a watch as in [`watch`]; an error is the apiserver's refusal, or its silence.
-pub async fn open(
-    bus: &Bus,
-    path: &str,
-    query: &str,
-    asker: Asker,
-) -> Result<BoxStream<'static, Result<Raw, WatchError>>, WatchError> {
-    let mut plan = plan::Plan::parse(path, query).map_err(BusError::from)?;
+/// A watch that was opened.
+pub struct Opened {
+    /// Row of the kind.
+    pub row: &'static KindRow,
+    /// Its events.
+    pub events: BoxStream<'static, Result<Raw, WatchError>>,
+}
+
+/// Opens a watch as in [`watch`]; an error is the apiserver's refusal, or its silence. A revision that is too old is
+/// told as the first event.
+pub async fn open(bus: &Bus, path: &str, query: &str, asker: Asker) -> Result<Opened, WatchError> {
+    let target = target(bus, path).await?;
+    let mut plan = plan::Plan::parse(target, query).map_err(BusError::from)?;
     plan.asker = asker;
-    let served = plan.served;
-    let session = session::Session::open(bus, plan).await?;
+    let (row, served) = (plan.row, plan.served);
+    let session = match session::Session::open(bus, plan).await {
+        Ok(session) => session,
+        // Kubernetes tells of an expired list token in the same way as of an expired revision.
+        Err(WatchError::Expired(error)) => {
+            let expired = futures::stream::once(std::future::ready(Err(WatchError::Expired(error))));
+            return Ok(Opened { row, events: expired.boxed() });
+        }
+        Err(error) => return Err(error),
+    };
     let events =
         futures::stream::unfold(
             session,
             |mut session| async move { session.next().await.map(|event| (event, session)) },
         );
-    Ok(match served {
-        Some(served) => Box::pin(events.map(|event| shown(served, event?))),
-        None => Box::pin(events),
-    })
+    let events = match served {
+        Some(served) => events.map(|event| shown(served, event?)).boxed(),
+        None => events.boxed(),
+    };
+    Ok(Opened { row, events })
+}
+
+/// What a path is about; a kind that is not in the table is asked for among those defined at run time.
+async fn target(bus: &Bus, path: &str) -> Result<ResourcePath, WatchError> {
+    if let Some(known) = ResourcePath::parse(path) {
+        return Ok(known);
+    }
+    let nothing = || ApiError::new(Reason::NotFound, "the server could not find the requested resource");
+    let mut asked = None;
+    let _ = ResourcePath::parse_with(path, |group, version, plural| {
+        asked = Some(format!("{DEFINITIONS_PATH}/{}/{}/{}", encode(group), encode(version), encode(plural)));
+        None
+    });
+    let question = ApiRequest::new(Method::Get, asked.ok_or_else(|| BusError::from(nothing()))?);
+    let definition: Definition = codec::decode(&bus.request_ok(question).await?).map_err(BusError::from)?;
+    let row = custom::intern(&definition)
+        .map_err(|error| BusError::from(ApiError::new(Reason::InternalError, error.to_string())))?;
+    Ok(ResourcePath::parse_with(path, |_, _, _| Some(row)).ok_or_else(|| BusError::from(nothing()))?)
 }
 
 /// An event in the version that was asked for; what is heard on the bus is in the stored one.
@@ -143,5 +196,5 @@ fn shown(served: &ServedVersion, event: Raw) -> Result<Raw, WatchError> {
     let mut object: Value = codec::decode(&event.object).map_err(BusError::from)?;
     served.from_stored(&mut object);
     let object = codec::encode(&object).map_err(BusError::from)?.into();
-    Ok(Raw { object, ..event })
+    Ok(Raw { object, shared: None, ..event })
 }

@@ -124,7 +124,12 @@ async fn initial_events_end_with_a_bookmark() {
     for i in 0..3 {
         server.put(&path(&format!("p{i}")), json!({"metadata": {}})).await;
     }
-    let mut events = watch(&bus, "/api/v1/namespaces/default/pods", "sendInitialEvents=true", None);
+    let mut events = watch(
+        &bus,
+        "/api/v1/namespaces/default/pods",
+        "sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
+        None,
+    );
     for i in 0..3 {
         let event = soon("an initial event", events.next()).await.unwrap().unwrap();
         assert_eq!((event.r#type, &event.object["metadata"]["name"]), (EventType::Added, &json!(format!("p{i}"))));
@@ -162,5 +167,28 @@ async fn a_lost_last_change_is_found_by_its_bookmark_and_a_lost_log_ends_the_wat
         assert!(matches!(&error, WatchError::Expired(error) if error.reason.code() == 410), "{error}");
         assert!(events.next().await.is_none());
         server.faults.lossy_percent.store(0, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_that_does_not_read_harms_no_other_and_catches_up() {
+    let Some(nats) = Nats::start() else { return };
+    let server = Apiserver::start(nats.port).await;
+    let bus = nats.connect("admin").await;
+    let mut lazy = watch(&bus, "/api/v1/pods", "", Some("0"));
+    let mut keen = watch(&bus, "/api/v1/pods", "", Some("0"));
+    server.put(&path("a"), json!({"metadata": {}})).await;
+    for events in [&mut lazy, &mut keen] {
+        soon("the first event", events.next()).await.unwrap().unwrap();
+    }
+    // More than is kept for those that do not take it.
+    for round in 0..1_500 {
+        server.put(&path("a"), json!({"metadata": {}, "spec": {"round": round}})).await;
+        let event = soon("each event", keen.next()).await.unwrap().unwrap();
+        assert_eq!(event.object["spec"]["round"], round);
+    }
+    for round in 0..1_500 {
+        let event = soon("what was missed", lazy.next()).await.unwrap().unwrap();
+        assert_eq!(event.object["spec"]["round"], round);
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Connection {
     pub(super) link: watch::Sender<Link>,
     dispatcher: tokio::task::AbortHandle,
     bookmarks: tokio::sync::OnceCell<crate::watch::Bookmarks>,
+    pub(super) hubs: crate::watch::Hubs,
 }
 
 impl Drop for Connection {
@@ -87,6 +88,7 @@ pub(super) async fn connect(credentials: &Credentials) -> Result<Connection, Bus
         link,
         dispatcher,
         bookmarks: tokio::sync::OnceCell::new(),
+        hubs: crate::watch::Hubs::default(),
     })
 }
 

@@ -1,20 +1,15 @@
 //! A watch as HTTP carries it: one JSON document a line.
 
 use super::{Asker, Raw, WatchError};
-use crate::{Bus, BusError, transcode};
+use crate::{Bus, BusError};
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, stream};
 use kubus_proto::{ApiError, Reason};
 
 /// Opens a watch and gives its lines. An error that ends it is its last line, an `ERROR` event with a `Status`.
 pub(crate) async fn lines(bus: &Bus, path: &str, query: &str) -> Result<BoxStream<'static, Bytes>, WatchError> {
-    let events = match super::open(bus, path, query, Asker::default()).await {
-        Ok(events) => events,
-        // Kubernetes tells of an expired list token in the same way as of an expired revision.
-        Err(WatchError::Expired(error)) => Box::pin(stream::once(std::future::ready(Err(WatchError::Expired(error))))),
-        Err(error) => return Err(error),
-    };
+    let events = super::open(bus, path, query, Asker::default()).await?.events;
     Ok(Box::pin(events.map(|event| event.and_then(|event| line(&event)).unwrap_or_else(|error| error_line(&error)))))
 }
 
@@ -23,7 +18,7 @@ fn line(event: &Raw) -> Result<Bytes, WatchError> {
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(event.event.as_str().as_bytes());
     out.extend_from_slice(b"\",\"object\":");
-    transcode::append_json(&event.object, &mut out).map_err(|error| {
+    event.append_json(&mut out).map_err(|error| {
         BusError::Api(ApiError::new(Reason::InternalError, format!("an event is damaged: {error}")))
     })?;
     out.extend_from_slice(b"}\n");
@@ -51,6 +46,7 @@ mod tests {
             event: EventType::Modified,
             revision: 4,
             object: kubus_proto::codec::encode(&object).expect("encode").into(),
+            shared: None,
         };
         let text = line(&event).expect("line");
         assert!(text.ends_with(b"}\n"));

@@ -6,9 +6,12 @@ use kubus_proto::kinds::versions::ServedVersion;
 use kubus_proto::path::{ResourcePath, encode, query_pairs};
 use kubus_proto::request::Method;
 use kubus_proto::selector::{FieldSelector, Selector};
+use kubus_proto::status::Cause;
 use kubus_proto::{ApiError, ApiRequest, KindRow, Reason};
 use std::time::Duration;
 
+/// The only `resourceVersionMatch` a watch knows.
+const NOT_OLDER_THAN: &str = "NotOlderThan";
 /// Fields of an object that never change, so that an apiserver may narrow its answer by them.
 const UNCHANGING_FIELDS: [&str; 2] = ["metadata.name", "metadata.namespace"];
 
@@ -28,8 +31,6 @@ pub(super) struct Plan {
     pub(super) fields: FieldSelector,
     /// Node whose objects alone are followed.
     pub(super) scope: Option<String>,
-    /// Both selectors as a query, for the list that comes first.
-    selectors: String,
     /// Where to begin.
     pub(super) start: Start,
     /// Bookmarks are wanted.
@@ -55,12 +56,12 @@ pub(super) enum Start {
 }
 
 impl Plan {
-    /// Reads a path and a query, or says with Kubernetes' error what is wrong with them.
-    pub(super) fn parse(path: &str, query: &str) -> Result<Self, ApiError> {
+    /// Reads a query about `target`, or says with Kubernetes' error what is wrong with it.
+    pub(super) fn parse(target: ResourcePath, query: &str) -> Result<Self, ApiError> {
         let bad = |message: String| ApiError::new(Reason::BadRequest, message);
-        let target = ResourcePath::parse(path).filter(|p| p.subresource.is_empty()).ok_or_else(|| {
-            ApiError::new(Reason::NotFound, "the server could not find the requested resource".to_owned())
-        })?;
+        if !target.subresource.is_empty() {
+            return Err(ApiError::new(Reason::NotFound, "the server could not find the requested resource"));
+        }
         let pairs = query_pairs(query);
         let get = |key: &str| pairs.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value.as_str());
         let labels = Selector::parse(get("labelSelector")).map_err(|error| bad(error.to_string()))?;
@@ -80,12 +81,6 @@ impl Plan {
             Some(field) => fields.required(field).map(str::to_owned),
             None => None,
         };
-        let mut selectors = String::new();
-        for (key, text) in [("labelSelector", get("labelSelector")), ("fieldSelector", &fields.to_string())] {
-            if !text.is_empty() {
-                selectors.push_str(&format!("&{key}={}", encode(text)));
-            }
-        }
         let timeout = match get("timeoutSeconds") {
             "" => None,
             text => Some(text.parse().map(Duration::from_secs).map_err(|_| bad(format!("invalid timeout {text:?}")))?),
@@ -100,8 +95,7 @@ impl Plan {
             fields,
             // An empty scope is no node: pods that are bound nowhere are found among all.
             scope: scope.filter(|scope| !scope.is_empty()),
-            selectors,
-            start: start(get("resourceVersion"), get("sendInitialEvents"))?,
+            start: start(get("resourceVersion"), get("sendInitialEvents"), get("resourceVersionMatch"))?,
             bookmarks: is_true(get("allowWatchBookmarks")),
             timeout,
             asker: Asker::default(),
@@ -131,9 +125,9 @@ impl Plan {
         self.fields.paths().any(|path| self.fields.required(path).is_none())
     }
 
-    /// The query that asks for the changes after `revision`. Of the selectors only what no object ever changes is
+    /// The query that asks for the changes after `revision`, or without one for everything there is. Of the selectors only what no object ever changes is
     /// passed on: an object that leaves a selection must be heard of.
-    pub(super) fn changes_query(&self, revision: u64) -> String {
+    pub(super) fn changes_query(&self, revision: Option<u64>) -> String {
         let mut terms = Vec::new();
         let scope_field = self.row.scope_field().filter(|_| self.scope.is_some());
         for field in UNCHANGING_FIELDS.into_iter().chain(scope_field.filter(|f| !UNCHANGING_FIELDS.contains(f))) {
@@ -146,18 +140,12 @@ impl Plan {
                 terms.push(format!("{field}={value}"));
             }
         }
-        let mut query = format!("watch=true&resourceVersion={revision}");
+        let mut query = "watch=true".to_owned();
+        if let Some(revision) = revision {
+            query.push_str(&format!("&resourceVersion={revision}"));
+        }
         if !terms.is_empty() {
             query.push_str(&format!("&fieldSelector={}", encode(&terms.join(","))));
-        }
-        query
-    }
-
-    /// The query of one page of the list that comes first.
-    pub(super) fn list_query(&self, limit: usize, continue_token: &str) -> String {
-        let mut query = format!("limit={limit}{}", self.selectors);
-        if !continue_token.is_empty() {
-            query.push_str(&format!("&continue={}", encode(continue_token)));
         }
         query
     }
@@ -167,14 +155,35 @@ fn is_true(text: &str) -> bool {
     matches!(text, "true" | "1" | "True" | "t")
 }
 
-fn start(revision: &str, initial_events: &str) -> Result<Start, ApiError> {
+fn start(revision: &str, initial_events: &str, version_match: &str) -> Result<Start, ApiError> {
+    let mut causes = Vec::new();
+    let mut cause = |reason: &str, message: String| {
+        causes.push(Cause { reason: reason.to_owned(), message, field: "resourceVersionMatch".to_owned() });
+    };
+    if !initial_events.is_empty() && version_match != NOT_OLDER_THAN {
+        cause(
+            "FieldValueForbidden",
+            format!("Forbidden: sendInitialEvents requires setting resourceVersionMatch to {NOT_OLDER_THAN}"),
+        );
+    }
+    if !version_match.is_empty() && initial_events.is_empty() {
+        let text = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+        cause("FieldValueForbidden", text.to_owned());
+    }
+    if !version_match.is_empty() && version_match != NOT_OLDER_THAN {
+        let text = format!("Unsupported value: {version_match:?}: supported values: {NOT_OLDER_THAN:?}");
+        cause("FieldValueNotSupported", text);
+    }
+    if !causes.is_empty() {
+        return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", causes));
+    }
     if is_true(initial_events) {
-        // The list reads the newest state, which is never older than what is asked for.
+        // What comes first is the newest state, which is never older than what is asked for.
         return Ok(Start::Everything { marked: true });
     }
-    let list_first = initial_events.is_empty();
+    let everything_first = initial_events.is_empty();
     match revision {
-        "" | "0" if list_first => Ok(Start::Everything { marked: false }),
+        "" | "0" if everything_first => Ok(Start::Everything { marked: false }),
         "" | "0" => Ok(Start::Now),
         text => text.parse().map(Start::After).map_err(|_| {
             ApiError::new(
@@ -191,6 +200,11 @@ fn start(revision: &str, initial_events: &str) -> Result<Start, ApiError> {
 mod tests {
     use super::*;
 
+    fn parse(path: &str, query: &str) -> Result<Plan, ApiError> {
+        let nothing = || ApiError::new(Reason::NotFound, "");
+        Plan::parse(ResourcePath::parse(path).ok_or_else(nothing)?, query)
+    }
+
     const PODS: &str = "/api/v1/namespaces/a/pods";
 
     #[test]
@@ -199,11 +213,11 @@ mod tests {
             ("", Start::Everything { marked: false }),
             ("resourceVersion=0", Start::Everything { marked: false }),
             ("resourceVersion=7", Start::After(7)),
-            ("resourceVersion=7&sendInitialEvents=false", Start::After(7)),
-            ("resourceVersion=0&sendInitialEvents=false", Start::Now),
+            ("resourceVersion=7&sendInitialEvents=false&resourceVersionMatch=NotOlderThan", Start::After(7)),
+            ("resourceVersion=0&sendInitialEvents=false&resourceVersionMatch=NotOlderThan", Start::Now),
             ("sendInitialEvents=true&resourceVersionMatch=NotOlderThan", Start::Everything { marked: true }),
         ] {
-            assert_eq!(Plan::parse(PODS, query).expect(query).start, expected, "{query}");
+            assert_eq!(parse(PODS, query).expect(query).start, expected, "{query}");
         }
     }
 
@@ -239,18 +253,18 @@ mod tests {
             ("/api/v1/configmaps", "fieldSelector=metadata.name%3Dx", None, false, "&fieldSelector=metadata.name%3Dx"),
             ("/api/v1/configmaps", "fieldSelector=metadata.name!%3Dx", None, true, ""),
         ] {
-            let plan = Plan::parse(path, query).expect(query);
+            let plan = parse(path, query).expect(query);
             assert_eq!(plan.scope.as_deref(), scope, "{query}");
             assert_eq!(plan.looks_inside(), inside, "{query}");
-            assert_eq!(plan.changes_query(3), format!("watch=true&resourceVersion=3{asked}"), "{query}");
+            assert_eq!(plan.changes_query(Some(3)), format!("watch=true&resourceVersion=3{asked}"), "{query}");
         }
     }
 
     #[test]
     fn one_object_is_watched_by_its_name() {
-        let plan = Plan::parse("/api/v1/namespaces/a/pods/web", "").expect("plan");
+        let plan = parse("/api/v1/namespaces/a/pods/web", "").expect("plan");
         assert_eq!((plan.path.as_str(), plan.namespace.as_str(), plan.name.as_str()), (PODS, "a", "web"));
-        let plan = Plan::parse("/api/v1/namespaces/a", "").expect("plan");
+        let plan = parse("/api/v1/namespaces/a", "").expect("plan");
         assert_eq!((plan.path.as_str(), plan.name.as_str()), ("/api/v1/namespaces", "a"));
     }
 
@@ -263,8 +277,11 @@ mod tests {
             (PODS, "fieldSelector=spec.image%3Dx", Reason::BadRequest),
             (PODS, "timeoutSeconds=soon", Reason::BadRequest),
             (PODS, "resourceVersion=x", Reason::Invalid),
+            (PODS, "sendInitialEvents=true", Reason::Invalid),
+            (PODS, "resourceVersionMatch=NotOlderThan", Reason::Invalid),
+            (PODS, "sendInitialEvents=true&resourceVersionMatch=Exact", Reason::Invalid),
         ] {
-            assert_eq!(Plan::parse(path, query).expect_err(query).reason, reason, "{path} {query}");
+            assert_eq!(parse(path, query).expect_err(query).reason, reason, "{path} {query}");
         }
     }
 }

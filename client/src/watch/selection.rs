@@ -102,9 +102,10 @@ mod tests {
             (web, "fieldSelector=metadata.namespace%3Db", Some(&running), None, None),
             (web, "fieldSelector=metadata.name!%3Dp", Some(&pending), Some(&running), None),
         ] {
+            let path = kubus_proto::path::ResourcePath::parse(path).expect(path);
             let plan = Plan::parse(path, query).expect(query);
             let got = select(&plan, &change(before, after)).expect("select");
-            assert_eq!(got, expected, "{path}?{query}: {before:?} -> {after:?}");
+            assert_eq!(got, expected, "{query}: {before:?} -> {after:?}");
         }
     }
 }

@@ -1,13 +1,14 @@
 //! One watch at work: subscriptions, questions to the apiserver, and the events in their order. Decides nothing that
 //! `tracker` and `selection` decide.
 
+use super::hub::{self, News, Shared};
 use super::plan::{Plan, Start};
 use super::tracker::{Step, Tracker};
 use super::{EventType, Raw, WatchError, initial, selection};
 use crate::bus::Link;
 use crate::{Bus, BusError};
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use kubus_proto::event::{Bookmark, Change, Changes, ScopeBookmark};
 use kubus_proto::{Reason, codec, subject};
 use serde_json::{Value, json};
@@ -31,7 +32,7 @@ pub(super) struct Session {
     bus: Bus,
     plan: Plan,
     tracker: Tracker,
-    changes: async_nats::Subscriber,
+    changes: hub::Receiver,
     scope_bookmarks: Option<async_nats::Subscriber>,
     bookmarks: watch::Receiver<Option<Arc<Bookmark>>>,
     link: watch::Receiver<Link>,
@@ -53,7 +54,8 @@ impl Session {
         let link = bus.link();
         let mut bookmarks = bus.bookmarks().await?.receiver();
         bookmarks.mark_changed();
-        let changes = bus.subscribe(subject::events_of(row.group, row.plural, plan.scope.as_deref())).await?;
+        let subject = subject::events_of(row.group, row.plural, plan.scope.as_deref());
+        let changes = bus.hubs().subscribe(bus, subject, plan.scope.is_some()).await?;
         let scope_bookmarks = match &plan.scope {
             Some(scope) => Some(bus.subscribe(subject::scope_bookmark(row.group, row.plural, scope)).await?),
             None => None,
@@ -126,15 +128,15 @@ impl Session {
     /// Waits for the next thing that happens and takes it.
     async fn wait(&mut self) -> Result<(), WatchError> {
         // While changes flow, none of the timers below need be set.
-        if let Some(message) = self.changes.next().now_or_never() {
-            return self.hear(message);
+        if let Some(news) = self.changes.next_now() {
+            return self.hear(news);
         }
         let far = Instant::now() + Duration::from_millis(SCOPE_REFRESH_MS);
         let deadline = self.deadline.unwrap_or(far);
         let scoped = self.scope_bookmarks.is_some();
         tokio::select! {
             biased;
-            message = self.changes.next() => return self.hear(message),
+            news = self.changes.next() => return self.hear(news),
             changed = self.link.changed() => {
                 if changed.is_ok() && self.link.borrow_and_update().connected {
                     self.tracker.interrupted();
@@ -159,31 +161,32 @@ impl Session {
         Ok(())
     }
 
-    fn hear(&mut self, message: Option<async_nats::Message>) -> Result<(), WatchError> {
-        let Some(message) = message else { return Err(self.closed()) };
-        let change = match Change::decode(&message.payload) {
-            Ok(change) => change,
-            Err(error) => {
-                tracing::warn!(%error, subject = %message.subject, "a change is damaged");
+    fn hear(&mut self, news: News) -> Result<(), WatchError> {
+        let shared = match news {
+            News::Change(shared) => shared,
+            News::Missed => {
                 self.tracker.interrupted();
                 return Ok(());
             }
+            News::Closed => return Err(self.closed()),
         };
-        let previous = if self.plan.scope.is_some() { change.previous_in_scope } else { change.previous };
-        match self.tracker.change(change.revision, previous) {
-            Step::Emit => self.offer(change),
+        let Change { revision, previous, previous_in_scope, .. } = shared.change;
+        let previous = if self.plan.scope.is_some() { previous_in_scope } else { previous };
+        match self.tracker.change(revision, previous) {
+            Step::Emit => self.offer(&shared.change, Some(&shared)),
             Step::Drop => Ok(()),
             Step::Ask => {
-                tracing::debug!(resource = %self.resource, revision = change.revision, previous, "a watch missed changes");
+                tracing::debug!(resource = %self.resource, revision, previous, "a watch missed changes");
                 Ok(())
             }
         }
     }
 
     /// Queues a change that is the watcher's next one, if it is selected.
-    fn offer(&mut self, change: Change) -> Result<(), WatchError> {
-        if let Some(event) = selection::select(&self.plan, &change).map_err(BusError::from)? {
-            self.ready.push_back(Raw { event, revision: change.revision, object: change.object });
+    fn offer(&mut self, change: &Change, shared: Option<&Arc<Shared>>) -> Result<(), WatchError> {
+        if let Some(event) = selection::select(&self.plan, change).map_err(BusError::from)? {
+            let (revision, object) = (change.revision, change.object.clone());
+            self.ready.push_back(Raw { event, revision, object, shared: shared.cloned() });
         }
         Ok(())
     }
@@ -214,19 +217,19 @@ impl Session {
         let object =
             json!({"kind": self.plan.row.kind, "apiVersion": self.plan.row.api_version(), "metadata": metadata});
         let object: Bytes = codec::encode(&object).map_err(BusError::from)?.into();
-        Ok(Raw { event: EventType::Bookmark, revision, object })
+        Ok(Raw { event: EventType::Bookmark, revision, object, shared: None })
     }
 
     /// Asks once for what happened since the last known revision.
     async fn ask(&mut self) -> Result<(), WatchError> {
         let Some(from) = self.tracker.asks() else { return Ok(()) };
-        let request = self.plan.request(self.plan.changes_query(from));
+        let request = self.plan.request(self.plan.changes_query(Some(from)));
         let mut changes = Changes::decode(&self.bus.request_ok(request).await?).map_err(BusError::from)?;
         // Asked from revision 0 an apiserver may answer with the objects there are, in an order of its own.
         changes.changes.sort_by_key(|change| change.revision);
         for change in changes.changes {
             if self.tracker.replayed(change.revision) {
-                self.offer(change)?;
+                self.offer(&change, None)?;
             }
         }
         let further = self.tracker.caught_up(from, changes.revision, changes.more);

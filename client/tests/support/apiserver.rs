@@ -225,6 +225,25 @@ impl Apiserver {
         let body = || codec::decode::<Value>(&request.body).unwrap();
         let not_found = || ApiError::not_found(row.group, row.plural, &path.name);
         match request.method {
+            Method::Get if pairs.contains_key("watch") && !pairs.contains_key("resourceVersion") => {
+                let fields = FieldSelector::parse(pairs.get("fieldSelector").map_or("", String::as_str)).unwrap();
+                let scope = row.scope_field().and_then(|field| fields.required(field));
+                let change = |((_, namespace, name), object): (&(String, String, String), &Value)| Change {
+                    revision: object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap(),
+                    previous: 0,
+                    previous_in_scope: 0,
+                    change: ChangeType::Added,
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    scope: (row.scope)(object),
+                    before: None,
+                    object: codec::encode(object).unwrap().into(),
+                };
+                let own = store.objects.iter().filter(|((plural, _, _), _)| plural == row.plural);
+                let changes = own.map(change).filter(|c| scope.is_none_or(|scope| scope == c.scope)).collect();
+                let changes = Changes { changes, revision: store.revision, more: false };
+                Ok((answer_bytes(200, codec::encode(&changes).unwrap()), vec![]))
+            }
             Method::Get if pairs.contains_key("watch") => {
                 let from: u64 = pairs["resourceVersion"].parse().unwrap();
                 if from < store.compacted {
