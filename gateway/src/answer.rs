@@ -48,6 +48,21 @@ impl Form {
     }
 }
 
+impl Form {
+    /// Watches are told in JSON alone.
+    pub fn of_watch(self) -> Result<(), ApiError> {
+        match self {
+            Form::Json => Ok(()),
+            Form::Yaml | Form::AsIs => Err(not_acceptable("application/json")),
+        }
+    }
+}
+
+/// 406 with what would have been acceptable.
+pub fn not_acceptable(known: &str) -> ApiError {
+    ApiError::new(Reason::NotAcceptable, format!("only the following media types are accepted: {known}"))
+}
+
 /// A body that is there already.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()

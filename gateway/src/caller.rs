@@ -1,6 +1,7 @@
 //! Who sends a request: what the connection and the headers show. Rights are the apiserver's business, and tokens too:
 //! it has their keys.
 
+use crate::patience::Paced;
 use crate::tls::clients::Shown;
 use http::{HeaderMap, header};
 use kubus_proto::user::{Credential, OnBehalf, UserInfo};
@@ -18,6 +19,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// What its certificate is worth.
     pub shown: Shown,
+    /// Whether it may be slow.
+    pub paced: Paced,
 }
 
 /// 401, in Kubernetes' words, which tell nobody what was wrong.
@@ -100,7 +103,7 @@ mod tests {
             (&bad, None, None),
             (&bad, Some("Bearer t"), Some(token.clone())),
         ] {
-            let peer = Peer { address: ([10, 0, 0, 7], 4).into(), shown: shown.clone() };
+            let peer = Peer { address: ([10, 0, 0, 7], 4).into(), shown: shown.clone(), paced: Paced::default() };
             let sent: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
             let got = on_behalf(&peer, &headers(&sent));
             assert_eq!(got.as_ref().ok().map(|g| &g.credential), expected.as_ref(), "{shown:?} {authorization:?}");

@@ -71,7 +71,10 @@ impl Gateway {
         let route = route::route(request.method(), request.uri())?;
         let on_behalf = caller::on_behalf(peer, request.headers())?;
         match route {
-            Route::Upgrade => upgrade::answer(self, on_behalf, request).await,
+            Route::Upgrade => {
+                peer.paced.set();
+                upgrade::answer(self, on_behalf, request).await
+            }
             Route::Watch { path, query } => watch::answer(self, on_behalf, &request, &path, &query).await,
             Route::Request => self.carry(on_behalf, request).await,
         }

@@ -2,11 +2,13 @@
 
 use crate::Gateway;
 use crate::caller::Peer;
+use crate::patience::{Paced, Patient, STALL_MS};
 use crate::tls::Tls;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use nix::sys::socket::{setsockopt, sockopt};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,10 @@ const BUFFER_BYTES: usize = 128 * 1024;
 const STREAM_LIMIT: u32 = 1_000;
 /// Bytes that one HTTP/2 stream may have waiting for its reader.
 const STREAM_BUFFER_BYTES: usize = 256 * 1024;
+/// Silence after which a client's host is asked whether it is there, and time between questions, in seconds.
+const KEEPALIVE_S: u32 = 30;
+/// Questions without an answer after which it counts as gone.
+const KEEPALIVE_COUNT: u32 = 3;
 /// How long to wait before a socket that failed is tried again, in milliseconds.
 const ACCEPT_RETRY_MS: u64 = 50;
 /// How long requests in work may take to end when the gateway stops, in milliseconds.
@@ -84,15 +90,17 @@ async fn accept(
         let watcher = graceful.watcher();
         tokio::spawn(async move {
             let _permit = permit;
-            let _ = stream.set_nodelay(true);
+            tune(&stream);
+            let paced = Paced::default();
+            let stream = Patient::new(stream, Duration::from_millis(STALL_MS), paced.clone());
             let shaking = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS), acceptor.accept(stream));
-            let stream: tokio_rustls::server::TlsStream<TcpStream> = match shaking.await {
+            let stream = match shaking.await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return tracing::debug!(%address, %error, "a handshake failed"),
                 Err(_) => return tracing::debug!(%address, "a handshake took too long"),
             };
             let shown = clients.judge(stream.get_ref().1.peer_certificates());
-            let peer = Arc::new(Peer { address, shown });
+            let peer = Arc::new(Peer { address, shown, paced });
             let service = service_fn(move |request| {
                 let (gateway, peer) = (gateway.clone(), peer.clone());
                 async move { Ok::<_, std::convert::Infallible>(gateway.handle(&peer, request).await) }
@@ -104,6 +112,16 @@ async fn accept(
             }
         });
     }
+}
+
+/// Sends small answers at once, and notices a client that has vanished without a word though nothing is sent to it. A
+/// socket that refuses this works all the same.
+fn tune(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = setsockopt(stream, sockopt::KeepAlive, &true);
+    let _ = setsockopt(stream, sockopt::TcpKeepIdle, &KEEPALIVE_S);
+    let _ = setsockopt(stream, sockopt::TcpKeepInterval, &KEEPALIVE_S);
+    let _ = setsockopt(stream, sockopt::TcpKeepCount, &KEEPALIVE_COUNT);
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

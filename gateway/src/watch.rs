@@ -1,18 +1,28 @@
 //! A watch over HTTP: one JSON document a line, for as long as the client stays.
+//!
+//! Nothing is kept for a client that does not read: its watch is only moved on when the connection takes more, changes
+//! it misses meanwhile are asked for later, and a connection that takes nothing at all is cut off (see `listen`).
 
 use crate::Gateway;
 use crate::answer::{self, Body, BoxError};
 use crate::gateway::{bus_error, text};
+use crate::shape::Shape;
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{Request, Response, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use kubus_client::watch::{self, Asker, Raw, WatchError};
-use kubus_client::{BusError, transcode};
+use kubus_client::BusError;
+use kubus_client::watch::{self, Asker, Opened, Raw, WatchError};
 use kubus_proto::codec::JSON;
+use kubus_proto::path::query_pairs;
 use kubus_proto::user::OnBehalf;
-use kubus_proto::{ApiError, Reason};
+use kubus_proto::{ApiError, KindRow, Reason, codec};
+use serde_json::json;
+
+/// How long a watch lasts at least where the client names no time, in seconds; at most it is twice as long. Clients
+/// that were spread over gateways once are spread again, and do not come back all at once.
+const LIFE_SECONDS: u64 = 1_800;
 
 /// Opens a watch and answers with its lines. A revision that is too old is told as the first line, other refusals with
 /// their code.
@@ -23,33 +33,61 @@ pub async fn answer<B>(
     path: &str,
     query: &str,
 ) -> Result<Response<Body>, ApiError> {
+    let accept = text(request.headers(), header::ACCEPT);
+    answer::Form::of(&accept)?.of_watch()?;
+    let pairs = query_pairs(query);
+    let get = |name: &str| pairs.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+    let mut lines = Lines { shape: Shape::of(&accept, get("includeObject")), row: None, first: true };
+    let mut query = query.to_owned();
+    if get("timeoutSeconds").is_empty() || get("timeoutSeconds") == "0" {
+        query = format!("timeoutSeconds={}&{query}", rand::random_range(LIFE_SECONDS..=2 * LIFE_SECONDS));
+    }
     let asker = Asker { on_behalf: Some(on_behalf), user_agent: text(request.headers(), header::USER_AGENT) };
-    let events = match watch::open(gateway.bus()?, path, query, asker).await {
-        Ok(events) => events,
-        Err(WatchError::Bus(error)) => return Err(bus_error(error)),
-        Err(expired) => futures::stream::once(std::future::ready(Err(expired))).boxed(),
-    };
-    let stop = gateway.stopping().clone();
-    let lines = events.map(|event| Ok::<_, BoxError>(Frame::data(line(event)))).take_until(stop.cancelled_owned());
-    let mut out = Response::new(StreamBody::new(lines).boxed_unsync());
+    let Opened { row, events } =
+        watch::open(gateway.bus()?, path, &query, asker).await.map_err(|error| match error {
+            WatchError::Expired(error) => error,
+            WatchError::Bus(error) => bus_error(error),
+        })?;
+    lines.row = Some(row);
+    let frames = events.map(move |event| Ok::<_, BoxError>(Frame::data(lines.next(event))));
+    let frames = frames.take_until(gateway.stopping().clone().cancelled_owned());
+    let mut out = Response::new(StreamBody::new(frames).boxed_unsync());
     answer::set_type(&mut out, JSON);
     Ok(out)
 }
 
-fn line(event: Result<Raw, WatchError>) -> Bytes {
-    event.and_then(|event| encode(&event)).unwrap_or_else(|error| error_line(&error))
+/// Turns events into lines.
+struct Lines {
+    shape: Shape,
+    row: Option<&'static KindRow>,
+    /// Only the first Table names its columns.
+    first: bool,
 }
 
-fn encode(event: &Raw) -> Result<Bytes, WatchError> {
-    let mut out = Vec::with_capacity(event.object.len() * 5 / 4 + 40);
-    out.extend_from_slice(b"{\"type\":\"");
-    out.extend_from_slice(event.event.as_str().as_bytes());
-    out.extend_from_slice(b"\",\"object\":");
-    transcode::append_json(&event.object, &mut out).map_err(|error| {
-        BusError::Api(ApiError::new(Reason::InternalError, format!("an event is damaged: {error}")))
-    })?;
-    out.extend_from_slice(b"}\n");
-    Ok(out.into())
+impl Lines {
+    fn next(&mut self, event: Result<Raw, WatchError>) -> Bytes {
+        event.and_then(|event| self.line(&event)).unwrap_or_else(|error| error_line(&error))
+    }
+
+    fn line(&mut self, event: &Raw) -> Result<Bytes, WatchError> {
+        let mut out = Vec::with_capacity(event.object.len() * 5 / 4 + 40);
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(event.event.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"object\":");
+        let damaged = |error: serde_json::Error| {
+            BusError::Api(ApiError::new(Reason::InternalError, format!("an event is damaged: {error}")))
+        };
+        match (self.shape, self.row) {
+            (Shape::Whole, _) | (_, None) => event.append_json(&mut out).map_err(damaged)?,
+            (shape, Some(row)) => {
+                let object = codec::decode(&event.object).map_err(BusError::from)?;
+                let shaped = shape.of_event(row, object, std::mem::take(&mut self.first));
+                serde_json::to_writer(&mut out, &shaped).map_err(damaged)?;
+            }
+        }
+        out.extend_from_slice(b"}\n");
+        Ok(out.into())
+    }
 }
 
 fn error_line(error: &WatchError) -> Bytes {
@@ -57,5 +95,5 @@ fn error_line(error: &WatchError) -> Bytes {
         WatchError::Expired(error) | WatchError::Bus(BusError::Api(error)) => error.to_status(),
         other => ApiError::new(Reason::InternalError, other.to_string()).to_status(),
     };
-    format!("{{\"type\":\"ERROR\",\"object\":{status}}}\n").into()
+    format!("{}\n", json!({"type": "ERROR", "object": status})).into()
 }
