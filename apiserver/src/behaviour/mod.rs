@@ -1,30 +1,58 @@
 //! What each kind does on its way into the store: its schema, defaults, preparation and validation, one row a kind.
 
+mod addresses;
+mod admission_policy;
+mod admission_policy_binding;
+mod admission_rules;
+mod api_service;
+mod at;
 pub mod causes;
+pub mod certificate_signing_request;
 mod cluster_role;
 mod cluster_role_binding;
 mod config_map;
+mod csi_driver;
+mod csi_node;
+mod csi_storage_capacity;
 mod decode;
 mod defaulting;
 mod deployment;
+mod device_class;
+mod devices;
+mod domains;
+mod endpoint_slice;
 mod event;
+mod flow_schema;
+mod ingress;
+mod ingress_class;
+mod ip_address;
 mod labels;
 mod lease;
 mod metadata;
 mod names;
 mod namespace;
+mod network_policy;
 mod node;
 mod path;
 mod pod;
 mod pod_spec;
 mod prepare;
+mod priority_level_configuration;
 mod rbac;
 mod replica_set;
 mod replication_controller;
+mod resource_claim;
+mod resource_claim_template;
+mod resource_slice;
 mod role;
 mod role_binding;
 mod secret;
 mod service_account;
+mod service_cidr;
+mod storage_class;
+mod volume_attachment;
+mod volume_attributes_class;
+mod webhook_configuration;
 mod workload;
 
 pub use decode::{FieldValidation, decode, decode_as};
@@ -165,6 +193,32 @@ static BEHAVIOURS: &[&Behaviour] = &[
     &cluster_role_binding::BEHAVIOUR,
     &role::BEHAVIOUR,
     &role_binding::BEHAVIOUR,
+    &api_service::BEHAVIOUR,
+    &certificate_signing_request::BEHAVIOUR,
+    &csi_driver::BEHAVIOUR,
+    &csi_node::BEHAVIOUR,
+    &csi_storage_capacity::BEHAVIOUR,
+    &device_class::BEHAVIOUR,
+    &endpoint_slice::BEHAVIOUR,
+    &flow_schema::BEHAVIOUR,
+    &ingress::BEHAVIOUR,
+    &ingress_class::BEHAVIOUR,
+    &ip_address::BEHAVIOUR,
+    &admission_policy::MUTATING,
+    &admission_policy_binding::MUTATING,
+    &webhook_configuration::MUTATING,
+    &network_policy::BEHAVIOUR,
+    &priority_level_configuration::BEHAVIOUR,
+    &resource_claim::BEHAVIOUR,
+    &resource_claim_template::BEHAVIOUR,
+    &resource_slice::BEHAVIOUR,
+    &service_cidr::BEHAVIOUR,
+    &storage_class::BEHAVIOUR,
+    &admission_policy::VALIDATING,
+    &admission_policy_binding::VALIDATING,
+    &webhook_configuration::VALIDATING,
+    &volume_attachment::BEHAVIOUR,
+    &volume_attributes_class::BEHAVIOUR,
 ];
 
 /// The behaviour of a kind.

@@ -47,6 +47,22 @@ pub(super) fn selector(value: &Value) -> Value {
     or_none(parsed.map(|s| s.to_string()).unwrap_or_default())
 }
 
+/// The items of a list that may not be there.
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// `a=b,c=d`, `<none>` for no labels.
+pub(super) fn labels(value: &Value) -> Value {
+    let all: Vec<String> = string_map(value).iter().map(|(key, value)| format!("{key}={value}")).collect();
+    or_none(all.join(","))
+}
+
+/// `<unset>` for a field that is not there.
+pub(super) fn or_unset(value: &Value) -> Value {
+    if value.is_null() { json!("<unset>") } else { json!(string(value)) }
+}
+
 /// `<none>` for an empty text.
 pub(super) fn or_none(text: String) -> Value {
     json!(if text.is_empty() { "<none>".to_owned() } else { text })
@@ -73,4 +89,28 @@ pub(super) fn binding_cells(binding: &Value, now: Timestamp) -> Vec<Value> {
         named("Group"),
         named("ServiceAccount"),
     ]
+}
+
+/// The texts of a list.
+pub(super) fn joined(list: &Value, between: &str) -> String {
+    self::list(list).map(string).collect::<Vec<_>>().join(between)
+}
+
+/// The kind of an admission policy's parameters.
+pub(super) fn param_kind(kind: &Value) -> Value {
+    if kind.is_null() {
+        return json!("<unset>");
+    }
+    json!(format!("{}/{}", string(&kind["apiVersion"]), string(&kind["kind"])))
+}
+
+/// Cells of the two kinds of bindings of admission policies.
+pub(super) fn policy_binding_cells(binding: &Value, now: Timestamp) -> Vec<Value> {
+    let (spec, param) = (&binding["spec"], &binding["spec"]["paramRef"]);
+    let shown = match (param, string(&param["namespace"])) {
+        (Value::Null, _) => "<unset>".to_owned(),
+        (param, namespace) if namespace.is_empty() => string(&param["name"]),
+        (param, namespace) => format!("{namespace}/{}", string(&param["name"])),
+    };
+    vec![name(binding), json!(string(&spec["policyName"])), json!(shown), age(binding, now)]
 }

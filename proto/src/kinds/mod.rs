@@ -7,24 +7,50 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+pub mod api_service;
 mod cells;
+pub mod certificate_signing_request;
 pub mod cluster_role;
 pub mod cluster_role_binding;
 pub mod config_map;
+pub mod csi_driver;
+pub mod csi_node;
+pub mod csi_storage_capacity;
 pub mod custom;
 pub mod deployment;
+pub mod device_class;
+pub mod endpoint_slice;
 pub mod event;
+pub mod flow_schema;
+pub mod ingress;
+pub mod ingress_class;
+pub mod ip_address;
 pub mod lease;
+pub mod mutating_admission_policy;
+pub mod mutating_admission_policy_binding;
+pub mod mutating_webhook_configuration;
 pub mod namespace;
+pub mod network_policy;
 pub mod node;
 pub mod pod;
+pub mod priority_level_configuration;
 pub mod replica_set;
 pub mod replication_controller;
+pub mod resource_claim;
+pub mod resource_claim_template;
+pub mod resource_slice;
 pub mod role;
 pub mod role_binding;
 pub mod secret;
 pub mod service_account;
+pub mod service_cidr;
+pub mod storage_class;
+pub mod validating_admission_policy;
+pub mod validating_admission_policy_binding;
+pub mod validating_webhook_configuration;
 pub mod versions;
+pub mod volume_attachment;
+pub mod volume_attributes_class;
 
 /// What can be done with a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,6 +157,25 @@ pub struct KindRow {
     pub scope: fn(&Value) -> String,
 }
 
+/// What most rows say: stored, in namespaces, with every verb and nothing special. Rows give the rest.
+const PLAIN: KindRow = KindRow {
+    group: "",
+    version: "v1",
+    older_versions: &[],
+    kind: "",
+    plural: "",
+    singular: "",
+    short_names: &[],
+    namespaced: true,
+    categories: &[],
+    verbs: ALL_VERBS,
+    subresources: &[],
+    columns: &[],
+    cells: |_, _| Vec::new(),
+    fields: no_fields,
+    scope: no_scope,
+};
+
 impl std::fmt::Debug for KindRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KindRow({}/{} {})", self.group, self.version, self.kind)
@@ -219,6 +264,32 @@ pub static KIND_TABLE: &[&KindRow] = &[
     &cluster_role_binding::ROW,
     &role::ROW,
     &role_binding::ROW,
+    &api_service::ROW,
+    &certificate_signing_request::ROW,
+    &csi_driver::ROW,
+    &csi_node::ROW,
+    &csi_storage_capacity::ROW,
+    &device_class::ROW,
+    &endpoint_slice::ROW,
+    &flow_schema::ROW,
+    &ingress::ROW,
+    &ingress_class::ROW,
+    &ip_address::ROW,
+    &mutating_admission_policy::ROW,
+    &mutating_admission_policy_binding::ROW,
+    &mutating_webhook_configuration::ROW,
+    &network_policy::ROW,
+    &priority_level_configuration::ROW,
+    &resource_claim::ROW,
+    &resource_claim_template::ROW,
+    &resource_slice::ROW,
+    &service_cidr::ROW,
+    &storage_class::ROW,
+    &validating_admission_policy::ROW,
+    &validating_admission_policy_binding::ROW,
+    &validating_webhook_configuration::ROW,
+    &volume_attachment::ROW,
+    &volume_attributes_class::ROW,
 ];
 
 /// The row of `<group>` and plural.

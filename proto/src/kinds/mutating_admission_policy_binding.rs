@@ -1,0 +1,17 @@
+//! MutatingAdmissionPolicyBinding: where a MutatingAdmissionPolicy holds, and with what parameters.
+
+use super::{KindRow, PLAIN, cells};
+use crate::table::{AGE, NAME, text};
+
+/// Row of MutatingAdmissionPolicyBinding.
+pub static ROW: KindRow = KindRow {
+    group: "admissionregistration.k8s.io",
+    kind: "MutatingAdmissionPolicyBinding",
+    plural: "mutatingadmissionpolicybindings",
+    singular: "mutatingadmissionpolicybinding",
+    namespaced: false,
+    categories: &["api-extensions"],
+    columns: &[NAME, text("PolicyName"), text("ParamRef"), AGE],
+    cells: cells::policy_binding_cells,
+    ..PLAIN
+};

@@ -1,0 +1,18 @@
+//! MutatingWebhookConfiguration: webhooks that may change objects.
+
+use super::{KindRow, PLAIN, cells};
+use crate::table::{AGE, NAME, integer};
+use serde_json::json;
+
+/// Row of MutatingWebhookConfiguration.
+pub static ROW: KindRow = KindRow {
+    group: "admissionregistration.k8s.io",
+    kind: "MutatingWebhookConfiguration",
+    plural: "mutatingwebhookconfigurations",
+    singular: "mutatingwebhookconfiguration",
+    namespaced: false,
+    categories: &["api-extensions"],
+    columns: &[NAME, integer("Webhooks"), AGE],
+    cells: |o, now| vec![cells::name(o), json!(cells::list(&o["webhooks"]).count()), cells::age(o, now)],
+    ..PLAIN
+};
