@@ -1,6 +1,7 @@
 //! What the parts of Kubus may do on the bus: a table over their roles, denied by default. Users have RBAC instead.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/node/>
 
+use super::rbac::PolicyRule;
 use super::{Attributes, Relations};
 
 /// What an identity is.
@@ -57,6 +58,9 @@ const REPLACE: &[&str] = &["update", "patch"];
 const RECORD: &[&str] = &["create", "update", "patch"];
 const ELECT: &[&str] = &["get", "list", "watch", "create", "update", "patch"];
 
+/// What everybody may ask about itself.
+const SELF_REVIEWS: &[&str] = &["selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"];
+
 static RULES: &[Rule] = &[
     rule(Role::Scheduler, "", &["pods", "nodes", "namespaces", "services"], READ, Only::All),
     rule(Role::Scheduler, "", &["replicationcontrollers"], READ, Only::All),
@@ -73,6 +77,10 @@ static RULES: &[Rule] = &[
     rule(Role::Controllers, "*", &["*/status", "*/scale"], REPLACE, Only::All),
     rule(Role::Controllers, "", &["namespaces/finalize"], &["update"], Only::All),
     rule(Role::Controllers, "", &["pods/eviction"], &["create"], Only::All),
+    rule(Role::Scheduler, "authentication.k8s.io", SELF_REVIEWS, &["create"], Only::All),
+    rule(Role::Scheduler, "authorization.k8s.io", SELF_REVIEWS, &["create"], Only::All),
+    rule(Role::Node, "authentication.k8s.io", SELF_REVIEWS, &["create"], Only::All),
+    rule(Role::Node, "authorization.k8s.io", SELF_REVIEWS, &["create"], Only::All),
     // A node's routes lead to every other node, and its proxy serves every service.
     rule(Role::Node, "", &["nodes", "services", "namespaces"], READ, Only::All),
     rule(Role::Node, "discovery.k8s.io", &["endpointslices"], READ, Only::All),
@@ -150,6 +158,19 @@ pub fn verdict(role: Role, node: &str, wanted: &Attributes<'_>, relations: &dyn 
         }
     }
     verdict
+}
+
+/// The rules of a role that are about all objects of their resources, as RBAC writes them.
+pub fn rules_of(role: Role) -> Vec<PolicyRule> {
+    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+    let open = RULES.iter().filter(|rule| rule.role == role && matches!(rule.only, Only::All));
+    open.map(|rule| PolicyRule {
+        verbs: texts(rule.verbs),
+        api_groups: texts(&[rule.group]),
+        resources: texts(rule.resources),
+        ..PolicyRule::default()
+    })
+    .collect()
 }
 
 impl Rule {

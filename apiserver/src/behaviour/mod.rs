@@ -63,6 +63,7 @@ use kubus_proto::KindRow;
 use kubus_proto::status::Cause;
 use serde_json::Value;
 
+mod review;
 /// The function that gives the schema of a Kubernetes type, learnt at its first call.
 macro_rules! schema_of {
     ($kind:ty) => {{
@@ -242,5 +243,11 @@ mod tests {
             let behaviour = of(row);
             assert_eq!((behaviour.schema)().root, row.kind);
         }
+    &review::TOKEN,
+    &review::SELF,
+    &review::ACCESS,
+    &review::LOCAL_ACCESS,
+    &review::SELF_ACCESS,
+    &review::SELF_RULES,
     }
 }

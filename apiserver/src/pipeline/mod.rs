@@ -23,6 +23,7 @@ mod references;
 mod removal;
 mod revise;
 mod scale;
+mod reviews;
 mod table;
 mod update;
 mod sender;
@@ -42,6 +43,7 @@ use crate::webhook::Webhooks;
 use call::{Call, Wanted};
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, Reason, Verb};
 use lines::Lines;
+use kubus_proto::kinds::review;
 use revise::Part;
 use std::sync::Arc;
 
@@ -101,6 +103,7 @@ impl Api {
             ("", Verb::Watch) => self.watch(call).await,
             ("", Verb::Create) => self.create(call).await,
             ("", Verb::Update) => self.update(call, Part::Whole).await,
+            ("", Verb::Create) if review::is_one(call.row()) => self.review(call).await,
             ("", Verb::Patch) => self.patch(call, Part::Whole).await,
             ("", Verb::Delete) => self.delete(call).await,
             ("", Verb::DeleteCollection) => self.delete_collection(call).await,

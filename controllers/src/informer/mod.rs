@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ReplicationController};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use kubus_proto::KindRow;
-use kubus_proto::kinds::{KIND_TABLE, deployment, event, namespace, node, pod, replica_set, replication_controller};
+use kubus_proto::kinds::{
+    KIND_TABLE, Verb, deployment, event, namespace, node, pod, replica_set, replication_controller,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,7 @@ pub use store::{Index, Store};
 
 /// Kinds that no informer follows: Events are too many and neither own nor are owned.
 pub fn is_followed(row: &KindRow) -> bool {
-    row.plural != event::ROW.plural
+    row.plural != event::ROW.plural && row.verbs.contains(&Verb::Watch)
 }
 
 /// An object as its cache holds it.

@@ -54,6 +54,7 @@ pub mod volume_attributes_class;
 
 /// What can be done with a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub mod review;
 #[allow(missing_docs)]
 pub enum Verb {
     Create,
@@ -308,6 +309,12 @@ pub fn by_kind(api_version: &str, kind: &str) -> Option<&'static KindRow> {
 pub fn by_name(name: &str) -> Option<&'static KindRow> {
     let lower = name.to_lowercase();
     let (head, tail) = lower.split_once('.').map_or((lower.as_str(), None), |(h, t)| (h, Some(t)));
+    &review::TOKEN,
+    &review::SELF,
+    &review::ACCESS,
+    &review::LOCAL_ACCESS,
+    &review::SELF_ACCESS,
+    &review::SELF_RULES,
     KIND_TABLE.iter().copied().find(|r| {
         let named =
             r.plural == head || r.singular == head || r.short_names.contains(&head) || r.kind.to_lowercase() == head;
