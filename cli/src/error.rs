@@ -111,6 +111,7 @@ fn api_text(error: &ApiError) -> String {
         }
         Reason::Invalid => format!("The request is invalid: {}", error.message),
         Reason::Unauthorized => format!("error: You must be logged in to the server ({})", error.message),
+        Reason::Unknown => format!("Error from server: {}", error.message),
         reason => format!("Error from server ({reason:?}): {}", error.message),
     }
 }

@@ -21,6 +21,9 @@ Basic commands:
   edit           Edit a resource in your editor
   delete         Delete resources by file, name, selector or all of a kind
   apply          Bring resources to what files say
+  run            Run an image in a pod
+  expose         Make a service of a workload
+  autoscale      Let a workload be scaled by its load
   label          Update the labels of a resource
   annotate       Update the annotations of a resource
   set            Set fields of resources (image)
@@ -37,6 +40,8 @@ Finding out:
 Cluster:
   cordon         Mark a node as unschedulable
   uncordon       Mark a node as schedulable
+  drain          Empty a node
+  taint          Update the taints of nodes
   cluster-info   Display where the cluster is and who leads it
   api-resources  Print the kinds there are
   api-versions   Print the API versions there are
@@ -101,6 +106,7 @@ pub enum Command {
     /// Print the API versions there are
     ApiVersions,
     Apply(commands::apply::ApplyArgs),
+    Autoscale(commands::autoscale::AutoscaleArgs),
     /// Display where the cluster is and who leads it
     ClusterInfo,
     Completion(commands::completion::CompletionArgs),
@@ -110,16 +116,20 @@ pub enum Command {
     Delete(commands::delete::DeleteArgs),
     Describe(commands::describe::DescribeArgs),
     Down(cluster::DownArgs),
+    Drain(commands::drain::DrainArgs),
     Edit(commands::edit::EditArgs),
     Events(commands::events::EventsArgs),
     Exec(commands::exec::ExecArgs),
+    Expose(commands::expose::ExposeArgs),
     Get(commands::get::GetArgs),
     Label(commands::label::LabelArgs),
     Logs(commands::logs::LogsArgs),
     Node(cluster::NodeArgs),
     Rollout(commands::rollout::RolloutArgs),
+    Run(commands::run::RunArgs),
     Scale(commands::scale::ScaleArgs),
     Set(commands::set::SetArgs),
+    Taint(commands::taint::TaintArgs),
     Uncordon(commands::cordon::CordonArgs),
     Up(cluster::UpArgs),
     Version(commands::version::VersionArgs),

@@ -77,7 +77,9 @@ fn rows(list: &str) -> Result<Vec<&'static KindRow>> {
         }
     };
     for name in list.split(',').filter(|name| !name.is_empty()) {
-        let members: Vec<_> = KIND_TABLE.iter().copied().filter(|row| row.categories.contains(&name)).collect();
+        let mut members: Vec<_> = KIND_TABLE.iter().copied().filter(|row| row.categories.contains(&name)).collect();
+        // By group and name, as discovery tells them to kubectl.
+        members.sort_by_key(|row| (row.group, row.plural));
         if members.is_empty() {
             add(row(name)?);
         } else {
@@ -127,6 +129,10 @@ mod tests {
         Ok(texts.join(" "))
     }
 
+    /// The category `all` in the order kubectl prints it.
+    const EVERYTHING: &str = "pods/* replicationcontrollers/* services/* daemonsets/* deployments/* replicasets/* \
+                              statefulsets/* horizontalpodautoscalers/* cronjobs/* jobs/*";
+
     #[test]
     fn arguments_name_kinds_and_objects() {
         for (line, expected) in [
@@ -138,8 +144,8 @@ mod tests {
             ("Deployment.v1.apps a", "deployments/a"),
             ("po,rs", "pods/* replicasets/*"),
             ("po,rs x", "pods/x replicasets/x"),
-            ("all", "pods/* replicationcontrollers/* deployments/* replicasets/*"),
-            ("all,pods", "pods/* replicationcontrollers/* deployments/* replicasets/*"),
+            ("all", EVERYTHING),
+            ("all,pods", EVERYTHING),
         ] {
             assert_eq!(parsed(line).expect(line), expected, "{line}");
         }

@@ -21,6 +21,13 @@ pub struct CordonArgs {
     dry_run: DryRunArgs,
 }
 
+impl CordonArgs {
+    /// For nodes by name.
+    pub(super) fn of(nodes: &[String], dry_run: &DryRunArgs) -> Self {
+        Self { nodes: nodes.to_vec(), selectors: SelectorArgs::default(), dry_run: dry_run.clone() }
+    }
+}
+
 /// Runs the command; `unschedulable` says which of the two it is.
 pub async fn run(args: CordonArgs, unschedulable: bool, context: &Context) -> Result<()> {
     let (verb, done) = if unschedulable { ("cordon", "cordoned") } else { ("uncordon", "uncordoned") };

@@ -479,8 +479,9 @@ async fn versions_and_kinds_are_listed() {
     let expected = format!("Client Version: {version}\nServer Version: {version}\n");
     assert_eq!(said(&server.run("version").await), (expected.as_str(), "", 0));
     let kinds = server.run("api-resources").await;
-    assert!(kinds.out.starts_with("NAME                     SHORTNAMES   APIVERSION"), "{}", kinds.out);
-    assert!(kinds.out.contains("deployments              deploy       apps/v1"), "{}", kinds.out);
+    let lines: Vec<Vec<&str>> = kinds.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"]);
+    assert!(lines.contains(&vec!["deployments", "deploy", "apps/v1", "true", "Deployment"]), "{}", kinds.out);
     assert!(server.run("api-versions").await.out.contains("apps/v1\n"));
     for shell in ["bash", "zsh", "fish"] {
         assert!(server.run(&format!("completion {shell}")).await.out.contains("kubus"), "{shell}");
