@@ -4,14 +4,13 @@
 use super::causes::{forbidden, invalid, not_supported, required};
 use super::defaulting::{object_or_new, put, put_filled};
 use super::metadata::typed;
-use super::names::percent;
 use super::path::FieldPath;
 use super::workload::{
-    default_replicas_and_own_template, has_selector, immutable_selector, not_negative, validate_selector_and_template,
+    at_most_all, default_replicas_and_own_template, has_selector, immutable_selector, not_negative, validate_amount,
+    validate_selector_and_template,
 };
 use super::{Behaviour, PLAIN, prepare, schema_of};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
 
@@ -22,7 +21,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
     defaults,
     prepare_create: |deployment| prepare::first_generation(deployment, json!({})),
     prepare_update: prepare::keep_status,
-    prepare_status: prepare::only_status,
+    prepare_status: status_and_annotations,
     // Annotations count too: the controller copies them to ReplicaSets.
     spec_changed: |new, old| {
         prepare::spec_differs(new, old) || new["metadata"]["annotations"] != old["metadata"]["annotations"]
@@ -48,6 +47,18 @@ fn defaults(deployment: &mut Value) {
     {
         put(rolling, "maxUnavailable", "25%");
         put(rolling, "maxSurge", "25%");
+    }
+}
+
+/// Who writes the status may write annotations with it: that is how the controller notes the revision.
+fn status_and_annotations(new: &mut Value, old: &Value) {
+    let annotations = new["metadata"]["annotations"].take();
+    prepare::only_status(new, old);
+    if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {
+        match annotations {
+            Value::Null => metadata.remove("annotations"),
+            annotations => metadata.insert("annotations".to_owned(), annotations),
+        };
     }
 }
 
@@ -93,27 +104,8 @@ fn validate_strategy(strategy: &DeploymentStrategy, path: &FieldPath<'_>, causes
             if unavailable == Some(0) && surge == Some(0) {
                 causes.push(invalid(field, json!(rolling.max_unavailable), "may not be 0 when `maxSurge` is 0"));
             }
-            let percentage = matches!(&rolling.max_unavailable, Some(IntOrString::String(_)));
-            if percentage && unavailable.is_some_and(|amount| amount > 100) {
-                causes.push(invalid(field, json!(rolling.max_unavailable), "must not be greater than 100%"));
-            }
+            at_most_all(&rolling.max_unavailable, unavailable, &field, causes);
         }
         _ => causes.push(not_supported(path, json!(strategy), STRATEGIES)),
-    }
-}
-
-/// A number or a percentage, not below zero; gives its number, None if it is neither.
-fn validate_amount(amount: &Option<IntOrString>, path: &FieldPath<'_>, causes: &mut Vec<Cause>) -> Option<i64> {
-    match amount {
-        None => Some(0),
-        Some(IntOrString::Int(number)) => {
-            not_negative(path, Some(*number), causes);
-            Some((*number).into())
-        }
-        Some(IntOrString::String(text)) => {
-            let wrong = percent(text);
-            causes.extend(wrong.iter().map(|problem| invalid(path, text.as_str(), problem)));
-            text.strip_suffix('%').filter(|_| wrong.is_empty())?.parse().ok()
-        }
     }
 }

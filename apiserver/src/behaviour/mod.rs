@@ -6,14 +6,22 @@ mod admission_policy_binding;
 mod admission_rules;
 mod api_service;
 mod at;
+mod autoscaler_behavior;
+mod autoscaler_metrics;
+mod binding;
 pub mod causes;
 pub mod certificate_signing_request;
 mod cluster_role;
 mod cluster_role_binding;
+mod component_status;
 mod config_map;
+mod controller_revision;
+mod cron_job;
+mod cron_schedule;
 mod csi_driver;
 mod csi_node;
 mod csi_storage_capacity;
+mod daemon_set;
 mod decode;
 mod defaulting;
 mod deployment;
@@ -21,34 +29,50 @@ mod device_class;
 mod devices;
 mod domains;
 mod endpoint_slice;
+mod endpoints;
 mod event;
 mod flow_schema;
+mod horizontal_pod_autoscaler;
 mod ingress;
 mod ingress_class;
 mod ip_address;
+mod job;
+mod job_spec;
 mod labels;
 mod lease;
+mod limit_range;
 mod metadata;
 mod names;
 mod namespace;
 mod network_policy;
 mod node;
 mod path;
+mod persistent_volume;
+mod persistent_volume_claim;
 mod pod;
+mod pod_disruption_budget;
 mod pod_spec;
+mod pod_template;
 mod prepare;
+pub mod priority_class;
 mod priority_level_configuration;
 mod rbac;
 mod replica_set;
 mod replication_controller;
 mod resource_claim;
 mod resource_claim_template;
+mod resource_quota;
 mod resource_slice;
+mod review;
 mod role;
 mod role_binding;
+mod runtime_class;
 mod secret;
+pub mod service;
 mod service_account;
 mod service_cidr;
+mod stateful_set;
+mod storage;
 mod storage_class;
 mod volume_attachment;
 mod volume_attributes_class;
@@ -63,7 +87,6 @@ use kubus_proto::KindRow;
 use kubus_proto::status::Cause;
 use serde_json::Value;
 
-mod review;
 /// The function that gives the schema of a Kubernetes type, learnt at its first call.
 macro_rules! schema_of {
     ($kind:ty) => {{
@@ -220,6 +243,30 @@ static BEHAVIOURS: &[&Behaviour] = &[
     &webhook_configuration::VALIDATING,
     &volume_attachment::BEHAVIOUR,
     &volume_attributes_class::BEHAVIOUR,
+    &binding::BEHAVIOUR,
+    &component_status::BEHAVIOUR,
+    &endpoints::BEHAVIOUR,
+    &limit_range::BEHAVIOUR,
+    &persistent_volume_claim::BEHAVIOUR,
+    &persistent_volume::BEHAVIOUR,
+    &pod_template::BEHAVIOUR,
+    &resource_quota::BEHAVIOUR,
+    &service::BEHAVIOUR,
+    &controller_revision::BEHAVIOUR,
+    &daemon_set::BEHAVIOUR,
+    &stateful_set::BEHAVIOUR,
+    &horizontal_pod_autoscaler::BEHAVIOUR,
+    &cron_job::BEHAVIOUR,
+    &job::BEHAVIOUR,
+    &pod_disruption_budget::BEHAVIOUR,
+    &priority_class::BEHAVIOUR,
+    &runtime_class::BEHAVIOUR,
+    &review::TOKEN,
+    &review::SELF,
+    &review::ACCESS,
+    &review::LOCAL_ACCESS,
+    &review::SELF_ACCESS,
+    &review::SELF_RULES,
 ];
 
 /// The behaviour of a kind.
@@ -243,11 +290,5 @@ mod tests {
             let behaviour = of(row);
             assert_eq!((behaviour.schema)().root, row.kind);
         }
-    &review::TOKEN,
-    &review::SELF,
-    &review::ACCESS,
-    &review::LOCAL_ACCESS,
-    &review::SELF_ACCESS,
-    &review::SELF_RULES,
     }
 }

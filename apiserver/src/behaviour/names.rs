@@ -152,6 +152,20 @@ fn is_name_part(text: &str) -> bool {
     edge(text.as_bytes().first()) && edge(text.as_bytes().last()) && text.bytes().all(inner)
 }
 
+/// `domain/path`, as who manages an object.
+pub fn domain_prefixed_path(text: &str) -> Vec<String> {
+    let Some((domain, path)) = text.split_once('/').filter(|(domain, path)| !domain.is_empty() && !path.is_empty())
+    else {
+        return vec!["must be a domain-prefixed path (such as \"acme.io/foo\")".to_owned()];
+    };
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:/@%".contains(&b);
+    let mut problems = dns_subdomain(domain);
+    if !path.bytes().all(good) {
+        problems.push("path must be valid".to_owned());
+    }
+    problems
+}
+
 /// The value of a label.
 pub fn label_value(value: &str) -> Vec<String> {
     if is_label_value(value) {
@@ -251,6 +265,30 @@ pub fn ip_address(text: &str) -> Vec<String> {
     vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()]
 }
 
+/// An address that is one machine's, and reached from others.
+pub fn non_special_ip(text: &str) -> Vec<String> {
+    let Ok(ip) = text.parse::<std::net::IpAddr>() else { return ip_address(text) };
+    let (link_local, link_local_multicast) = match ip {
+        std::net::IpAddr::V4(ip) => (ip.is_link_local(), ip.octets()[..3] == [224, 0, 0]),
+        std::net::IpAddr::V6(ip) => (ip.is_unicast_link_local(), ip.segments()[0] & 0xff0f == 0xff02),
+    };
+    let rows = [
+        (ip.is_unspecified(), "may not be unspecified (0.0.0.0 or ::)"),
+        (ip.is_loopback(), "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        (link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        (link_local_multicast, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+    ];
+    rows.into_iter().filter(|(wrong, _)| *wrong).map(|(_, problem)| problem.to_owned()).collect()
+}
+
+/// Addresses of a network, such as `10.9.8.0/24`.
+pub fn is_cidr(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(address, length)| {
+        let limit = address.parse::<std::net::IpAddr>().map(|a| if a.is_ipv4() { 32 } else { 128 });
+        limit.is_ok_and(|limit| length.parse::<u8>().is_ok_and(|length| length <= limit))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,6 +308,8 @@ mod tests {
             (environment_name("a b-1"), "variable"),
             (port_name("http-1"), "port"),
             (port_number(65535), "port number"),
+            (non_special_ip("10.0.0.1"), "address"),
+            (non_special_ip("fd00::1"), "address"),
             (percent("25%"), "percent"),
             (NameRule::DnsSubdomain.prefix_problems("web-"), "prefix"),
             (NameRule::PathSegment.problems("a:b"), "path segment"),
@@ -296,6 +336,9 @@ mod tests {
             (config_key(".."), vec!["must not be '..'"]),
             (environment_name("1=2"), vec!["a valid environment variable name must"]),
             (port_name("80"), vec!["must contain at least one letter (a-z)"]),
+            (non_special_ip("127.0.0.1"), vec!["may not be in the loopback range"]),
+            (non_special_ip("ff02::1"), vec!["may not be in the link-local multicast range"]),
+            (non_special_ip("x"), vec!["must be a valid IP address"]),
             (port_number(0), vec!["must be between 1 and 65535, inclusive"]),
             (NameRule::PathSegment.problems("a/b"), vec!["may not contain '/'"]),
         ] {

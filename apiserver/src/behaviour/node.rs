@@ -5,7 +5,7 @@ use super::causes::{duplicate, forbidden, invalid, required};
 use super::defaulting::object_or_new;
 use super::labels::validate_label_name;
 use super::metadata::check;
-use super::names::label_value;
+use super::names::{is_cidr, label_value};
 use super::path::FieldPath;
 use super::pod_spec::validate_taint_effect;
 use super::{Behaviour, PLAIN, prepare, schema_of};
@@ -71,11 +71,7 @@ fn validate_pod_cidrs(spec: &NodeSpec, causes: &mut Vec<Cause>) {
     let path = FieldPath::root("spec");
     let path = path.field("podCIDRs");
     for (i, cidr) in spec.pod_cidrs.iter().flatten().enumerate() {
-        let good = cidr.split_once('/').is_some_and(|(address, length)| {
-            let limit = address.parse::<std::net::IpAddr>().map(|a| if a.is_ipv4() { 32 } else { 128 });
-            limit.is_ok_and(|limit| length.parse::<u8>().is_ok_and(|length| length <= limit))
-        });
-        if !good {
+        if !is_cidr(cidr) {
             let detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
             causes.push(invalid(path.index(i), cidr.as_str(), detail));
         }

@@ -72,11 +72,33 @@ fn put_or_remove(holder: &mut Value, key: &str, value: Option<Value>) {
 
 /// A new object's first generation, and a status that only the server writes.
 pub fn first_generation(object: &mut Value, status: Value) {
+    first_status(object, status);
+    only_first_generation(object);
+}
+
+/// A new object's first generation, for a kind without a status.
+pub fn only_first_generation(object: &mut Value) {
+    if let Some(fields) = object.as_object_mut()
+        && let Some(metadata) = fields.entry("metadata").or_insert_with(|| json!({})).as_object_mut()
+    {
+        metadata.insert("generation".to_owned(), json!(1));
+    }
+}
+
+/// A status that only the server writes, of a kind without generations.
+pub fn first_status(object: &mut Value, status: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert("status".to_owned(), status);
-        if let Some(metadata) = fields.entry("metadata").or_insert_with(|| json!({})).as_object_mut() {
-            metadata.insert("generation".to_owned(), json!(1));
-        }
+    }
+}
+
+/// A finalizer that holds a new object until whoever put it there takes it away.
+pub fn add_finalizer(object: &mut Value, finalizer: &str) {
+    let Some(fields) = object.as_object_mut() else { return };
+    let metadata = fields.entry("metadata").or_insert_with(|| json!({})).as_object_mut();
+    let list = metadata.and_then(|m| m.entry("finalizers").or_insert_with(|| json!([])).as_array_mut());
+    if let Some(list) = list.filter(|list| !list.iter().any(|f| f == finalizer)) {
+        list.push(json!(finalizer));
     }
 }
 

@@ -3,10 +3,12 @@
 use super::causes::{forbidden, invalid, not_supported, required};
 use super::defaulting::{object_or_new, put, put_empty};
 use super::labels::{validate_annotations, validate_label_selector, validate_labels};
+use super::names::percent;
 use super::path::FieldPath;
 use super::pod_spec::{default_pod_spec, validate_pod_spec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kubus_proto::selector::Selector;
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
@@ -16,7 +18,15 @@ use std::collections::BTreeMap;
 pub fn default_replicas_and_template(object: &mut Value) {
     let Some(spec) = object.as_object_mut().and_then(|o| object_or_new(o, "spec")) else { return };
     put(spec, "replicas", 1);
-    if let Some(template) = spec.get_mut("template").and_then(Value::as_object_mut) {
+    if spec.get("template").is_some_and(Value::is_object) {
+        default_template(spec);
+    }
+}
+
+/// Defaults of the template in `holder`, made if it is not there.
+pub fn default_template(holder: &mut serde_json::Map<String, Value>) {
+    if let Some(template) = object_or_new(holder, "template") {
+        put_empty(template, "metadata");
         put_empty(template, "spec");
         template.get_mut("spec").into_iter().for_each(default_pod_spec);
     }
@@ -35,9 +45,15 @@ pub fn has_selector(object: &Value) -> bool {
     object["spec"].get("selector").is_some_and(|selector| !selector.is_null())
 }
 
+/// Whether a selector says nothing.
+pub fn selects_nothing(selector: &LabelSelector) -> bool {
+    let labels = selector.match_labels.as_ref().map_or(0, BTreeMap::len);
+    labels + selector.match_expressions.as_ref().map_or(0, Vec::len) == 0
+}
+
 /// A number that must not be below zero.
-pub fn not_negative(path: &FieldPath<'_>, value: Option<i32>, causes: &mut Vec<Cause>) {
-    if let Some(value) = value.filter(|value| *value < 0) {
+pub fn not_negative(path: &FieldPath<'_>, value: Option<impl Into<i64>>, causes: &mut Vec<Cause>) {
+    if let Some(value) = value.map(Into::into).filter(|value| *value < 0) {
         causes.push(invalid(path, value, "must be greater than or equal to 0"));
     }
 }
@@ -58,9 +74,7 @@ pub fn validate_selector_and_template(
         Some(selector) => {
             validate_label_selector(selector, &selector_path, causes);
             readable = Selector::from_label_selector(selector).ok().filter(|_| causes.len() == before);
-            let count = selector.match_labels.as_ref().map_or(0, BTreeMap::len)
-                + selector.match_expressions.as_ref().map_or(0, Vec::len);
-            if count == 0 {
+            if selects_nothing(selector) {
                 let detail = format!("empty selector is invalid for {kind}");
                 causes.push(invalid(selector_path, json!(selector), detail));
             }
@@ -93,6 +107,12 @@ pub fn validate_template(
         let detail = "`selector` does not match template `labels`";
         causes.push(invalid(path.field("metadata").field("labels"), json!(labels_of(template)), detail));
     }
+    validate_pod_template(template, path, causes);
+    validate_kept_running(template, kind, path, causes);
+}
+
+/// Any template of pods.
+pub fn validate_pod_template(template: &PodTemplateSpec, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
     let metadata = template.metadata.as_ref();
     validate_labels(metadata.and_then(|m| m.labels.as_ref()), &path.field("labels"), causes);
     validate_annotations(metadata.and_then(|m| m.annotations.as_ref()), &path.field("annotations"), causes);
@@ -104,12 +124,40 @@ pub fn validate_template(
         let detail = "ephemeral containers not allowed in pod template";
         causes.push(forbidden(spec_path.field("ephemeralContainers"), detail));
     }
+}
+
+/// Pods of a template that are kept running never end by themselves.
+pub fn validate_kept_running(template: &PodTemplateSpec, kind: &str, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    let (path, Some(spec)) = (path.field("spec"), &template.spec) else { return };
     if let Some(policy) = spec.restart_policy.as_deref().filter(|policy| *policy != "Always") {
-        causes.push(not_supported(spec_path.field("restartPolicy"), policy, &["Always"]));
+        causes.push(not_supported(path.field("restartPolicy"), policy, &["Always"]));
     }
     if spec.active_deadline_seconds.is_some() {
         let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
-        causes.push(forbidden(spec_path.field("activeDeadlineSeconds"), detail));
+        causes.push(forbidden(path.field("activeDeadlineSeconds"), detail));
+    }
+}
+
+/// A number or a percentage, not below zero; gives its number, None if it is neither.
+pub fn validate_amount(amount: &Option<IntOrString>, path: &FieldPath<'_>, causes: &mut Vec<Cause>) -> Option<i64> {
+    match amount {
+        None => Some(0),
+        Some(IntOrString::Int(number)) => {
+            not_negative(path, Some(*number), causes);
+            Some((*number).into())
+        }
+        Some(IntOrString::String(text)) => {
+            let wrong = percent(text);
+            causes.extend(wrong.iter().map(|problem| invalid(path, text.as_str(), problem)));
+            text.strip_suffix('%').filter(|_| wrong.is_empty())?.parse().ok()
+        }
+    }
+}
+
+/// A percentage may not be above a hundred; `number` is what [`validate_amount`] gave.
+pub fn at_most_all(amount: &Option<IntOrString>, number: Option<i64>, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    if matches!(amount, Some(IntOrString::String(_))) && number.is_some_and(|number| number > 100) {
+        causes.push(invalid(path, json!(amount), "must not be greater than 100%"));
     }
 }
 

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// A moment that every time type can read.
 const SOME_TIME: &str = "1970-01-01T00:00:00Z";
 
+/// Kinds that stand inside of others, with the apiVersion they read back.
+const EMBEDDED: [(&str, &str); 1] = [("PersistentVolumeClaim", "v1")];
+
 /// Learns the schema of `K` from its `Deserialize` implementation. Fails only if that implementation asks for something
 /// no Kubernetes type asks for, which the test over all kinds would show.
 pub fn learn<K: k8s_openapi::Resource + DeserializeOwned>() -> Result<Schema, Error> {
@@ -203,6 +206,11 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         let text = match *field {
             "apiVersion" if self.type_name == self.notes.kind => self.notes.api_version,
             "kind" if self.type_name == self.notes.kind => self.notes.kind,
+            "apiVersion" | "kind" => match EMBEDDED.iter().find(|(kind, _)| *kind == self.type_name) {
+                Some((_, version)) if *field == "apiVersion" => version,
+                Some((kind, _)) => kind,
+                None => "",
+            },
             _ => "",
         };
         let mut shape = Shape::Any;

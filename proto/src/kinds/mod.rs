@@ -8,42 +8,61 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub mod api_service;
+pub mod binding;
 mod cells;
 pub mod certificate_signing_request;
 pub mod cluster_role;
 pub mod cluster_role_binding;
+pub mod component_status;
 pub mod config_map;
+pub mod controller_revision;
+pub mod cron_job;
 pub mod csi_driver;
 pub mod csi_node;
 pub mod csi_storage_capacity;
 pub mod custom;
+pub mod daemon_set;
 pub mod deployment;
 pub mod device_class;
 pub mod endpoint_slice;
+pub mod endpoints;
 pub mod event;
 pub mod flow_schema;
+pub mod horizontal_pod_autoscaler;
 pub mod ingress;
 pub mod ingress_class;
 pub mod ip_address;
+pub mod job;
 pub mod lease;
+pub mod limit_range;
 pub mod mutating_admission_policy;
 pub mod mutating_admission_policy_binding;
 pub mod mutating_webhook_configuration;
 pub mod namespace;
 pub mod network_policy;
 pub mod node;
+pub mod persistent_volume;
+pub mod persistent_volume_claim;
 pub mod pod;
+pub mod pod_disruption_budget;
+pub mod pod_template;
+pub mod priority_class;
 pub mod priority_level_configuration;
 pub mod replica_set;
 pub mod replication_controller;
 pub mod resource_claim;
 pub mod resource_claim_template;
+pub mod resource_quota;
 pub mod resource_slice;
+pub mod review;
 pub mod role;
 pub mod role_binding;
+pub mod runtime_class;
 pub mod secret;
+pub mod service;
 pub mod service_account;
 pub mod service_cidr;
+pub mod stateful_set;
 pub mod storage_class;
 pub mod validating_admission_policy;
 pub mod validating_admission_policy_binding;
@@ -54,7 +73,6 @@ pub mod volume_attributes_class;
 
 /// What can be done with a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub mod review;
 #[allow(missing_docs)]
 pub enum Verb {
     Create,
@@ -291,6 +309,30 @@ pub static KIND_TABLE: &[&KindRow] = &[
     &validating_webhook_configuration::ROW,
     &volume_attachment::ROW,
     &volume_attributes_class::ROW,
+    &binding::ROW,
+    &component_status::ROW,
+    &endpoints::ROW,
+    &limit_range::ROW,
+    &persistent_volume_claim::ROW,
+    &persistent_volume::ROW,
+    &pod_template::ROW,
+    &resource_quota::ROW,
+    &service::ROW,
+    &controller_revision::ROW,
+    &daemon_set::ROW,
+    &stateful_set::ROW,
+    &horizontal_pod_autoscaler::ROW,
+    &cron_job::ROW,
+    &job::ROW,
+    &pod_disruption_budget::ROW,
+    &priority_class::ROW,
+    &runtime_class::ROW,
+    &review::TOKEN,
+    &review::SELF,
+    &review::ACCESS,
+    &review::LOCAL_ACCESS,
+    &review::SELF_ACCESS,
+    &review::SELF_RULES,
 ];
 
 /// The row of `<group>` and plural.
@@ -309,12 +351,6 @@ pub fn by_kind(api_version: &str, kind: &str) -> Option<&'static KindRow> {
 pub fn by_name(name: &str) -> Option<&'static KindRow> {
     let lower = name.to_lowercase();
     let (head, tail) = lower.split_once('.').map_or((lower.as_str(), None), |(h, t)| (h, Some(t)));
-    &review::TOKEN,
-    &review::SELF,
-    &review::ACCESS,
-    &review::LOCAL_ACCESS,
-    &review::SELF_ACCESS,
-    &review::SELF_RULES,
     KIND_TABLE.iter().copied().find(|r| {
         let named =
             r.plural == head || r.singular == head || r.short_names.contains(&head) || r.kind.to_lowercase() == head;

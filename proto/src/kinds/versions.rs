@@ -1,7 +1,12 @@
 //! Versions and groups under which objects of a kind are served beside the one they are stored in: older ones, for old
 //! manifests, and other groups that show the same objects. One row a version of a kind.
 
-use super::{KindRow, cluster_role, cluster_role_binding, deployment, event, lease, replica_set, role, role_binding};
+use super::{
+    KindRow, certificate_signing_request, cluster_role, cluster_role_binding, controller_revision, cron_job,
+    csi_driver, csi_node, daemon_set, deployment, endpoint_slice, event, horizontal_pod_autoscaler, ingress,
+    ingress_class, lease, network_policy, pod_disruption_budget, priority_class, replica_set, role, role_binding,
+    runtime_class, stateful_set, storage_class, volume_attachment,
+};
 use crate::convert::{self, Conversion};
 use serde_json::{Value, json};
 
@@ -66,11 +71,15 @@ const fn old(
 const EARLY: (&str, &str) = ("1.8", "1.16");
 /// When `apps/v1beta2` ended.
 const LATER: (&str, &str) = ("1.9", "1.16");
-
+/// When many betas of their time ended.
+const MANY: (&str, &str) = ("1.19", "1.22");
 /// When the beta of access control ended.
 const RBAC: (&str, &str) = ("1.17", "1.22");
-/// Its group.
+/// Groups that are named often.
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+const NETWORKING: &str = "networking.k8s.io";
+const STORAGE: &str = "storage.k8s.io";
+const SCHEDULING: &str = "scheduling.k8s.io";
 
 /// Every version of every kind beside the stored ones.
 pub static SERVED_VERSIONS: &[ServedVersion] = &[
@@ -81,12 +90,33 @@ pub static SERVED_VERSIONS: &[ServedVersion] = &[
         conversion: &convert::EVENT,
         deprecated: None,
     },
+    ServedVersion {
+        group: "autoscaling",
+        version: "v1",
+        row: &horizontal_pod_autoscaler::ROW,
+        conversion: &convert::AUTOSCALER_V1,
+        deprecated: None,
+    },
+    old("autoscaling", "v2beta2", &horizontal_pod_autoscaler::ROW, &convert::SAME, ("1.23", "1.26")),
+    old("autoscaling", "v2beta1", &horizontal_pod_autoscaler::ROW, &convert::AUTOSCALER_V2BETA1, ("1.22", "1.25")),
     old("apps", "v1beta2", &deployment::ROW, &convert::SAME, LATER),
     old("apps", "v1beta1", &deployment::ROW, &convert::DEPLOYMENT_APPS_V1BETA1, EARLY),
     old("extensions", "v1beta1", &deployment::ROW, &convert::DEPLOYMENT_EXTENSIONS, EARLY),
     old("apps", "v1beta2", &replica_set::ROW, &convert::SAME, LATER),
     old("extensions", "v1beta1", &replica_set::ROW, &convert::REPLICA_SET_EXTENSIONS, EARLY),
-    old("coordination.k8s.io", "v1beta1", &lease::ROW, &convert::SAME, ("1.19", "1.22")),
+    old("apps", "v1beta2", &daemon_set::ROW, &convert::SAME, LATER),
+    old("extensions", "v1beta1", &daemon_set::ROW, &convert::DAEMON_SET_EXTENSIONS, EARLY),
+    old("apps", "v1beta2", &stateful_set::ROW, &convert::SAME, LATER),
+    old("apps", "v1beta1", &stateful_set::ROW, &convert::STATEFUL_SET_APPS_V1BETA1, EARLY),
+    old("apps", "v1beta2", &controller_revision::ROW, &convert::SAME, LATER),
+    old("apps", "v1beta1", &controller_revision::ROW, &convert::SAME, EARLY),
+    old("batch", "v1beta1", &cron_job::ROW, &convert::SAME, ("1.21", "1.25")),
+    old("batch", "v2alpha1", &cron_job::ROW, &convert::SAME, ("1.8", "1.21")),
+    old("extensions", "v1beta1", &ingress::ROW, &convert::INGRESS_V1BETA1, ("1.14", "1.22")),
+    old(NETWORKING, "v1beta1", &ingress::ROW, &convert::INGRESS_V1BETA1, MANY),
+    old(NETWORKING, "v1beta1", &ingress_class::ROW, &convert::SAME, MANY),
+    old("extensions", "v1beta1", &network_policy::ROW, &convert::SAME, LATER),
+    old("policy", "v1beta1", &pod_disruption_budget::ROW, &convert::DISRUPTION_BUDGET_V1BETA1, ("1.21", "1.25")),
     old(RBAC_GROUP, "v1beta1", &role::ROW, &convert::SAME, RBAC),
     old(RBAC_GROUP, "v1beta1", &cluster_role::ROW, &convert::SAME, RBAC),
     old(RBAC_GROUP, "v1beta1", &role_binding::ROW, &convert::SAME, RBAC),
@@ -95,6 +125,16 @@ pub static SERVED_VERSIONS: &[ServedVersion] = &[
     old(RBAC_GROUP, "v1alpha1", &cluster_role::ROW, &convert::SAME, RBAC),
     old(RBAC_GROUP, "v1alpha1", &role_binding::ROW, &convert::BINDING_V1ALPHA1, RBAC),
     old(RBAC_GROUP, "v1alpha1", &cluster_role_binding::ROW, &convert::BINDING_V1ALPHA1, RBAC),
+    old(STORAGE, "v1beta1", &storage_class::ROW, &convert::SAME, MANY),
+    old(STORAGE, "v1beta1", &volume_attachment::ROW, &convert::SAME, MANY),
+    old(STORAGE, "v1beta1", &csi_driver::ROW, &convert::SAME, MANY),
+    old(STORAGE, "v1beta1", &csi_node::ROW, &convert::SAME, ("1.17", "1.22")),
+    old(SCHEDULING, "v1beta1", &priority_class::ROW, &convert::SAME, ("1.14", "1.22")),
+    old(SCHEDULING, "v1alpha1", &priority_class::ROW, &convert::SAME, ("1.14", "1.22")),
+    old("coordination.k8s.io", "v1beta1", &lease::ROW, &convert::SAME, MANY),
+    old("node.k8s.io", "v1beta1", &runtime_class::ROW, &convert::SAME, ("1.22", "1.25")),
+    old("certificates.k8s.io", "v1beta1", &certificate_signing_request::ROW, &convert::REQUEST_V1BETA1, MANY),
+    old("discovery.k8s.io", "v1beta1", &endpoint_slice::ROW, &convert::SLICE_V1BETA1, ("1.21", "1.25")),
 ];
 
 /// The version of a resource in a group, where it is not the stored one.

@@ -6,7 +6,8 @@ use crate::behaviour::labels::{validate_label_name, validate_label_selector};
 use crate::behaviour::names::{dns_label, label_value};
 use crate::behaviour::path::FieldPath;
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, WeightedPodAffinityTerm,
+    Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
+    WeightedPodAffinityTerm,
 };
 use kubus_proto::status::Cause;
 
@@ -51,14 +52,7 @@ fn validate_weight(weight: i32, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
 
 fn validate_node_affinity(affinity: &NodeAffinity, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
     if let Some(selector) = &affinity.required_during_scheduling_ignored_during_execution {
-        let path = path.field(REQUIRED);
-        let path = path.field("nodeSelectorTerms");
-        if selector.node_selector_terms.is_empty() {
-            causes.push(required(path, "must have at least one node selector term"));
-        }
-        for (i, term) in selector.node_selector_terms.iter().enumerate() {
-            validate_node_term(term, &path.index(i), causes);
-        }
+        validate_node_selector(selector, &path.field(REQUIRED), causes);
     }
     let preferred = &affinity.preferred_during_scheduling_ignored_during_execution;
     for (i, term) in preferred.iter().flatten().enumerate() {
@@ -66,6 +60,17 @@ fn validate_node_affinity(affinity: &NodeAffinity, path: &FieldPath<'_>, causes:
         let path = path.index(i);
         validate_weight(term.weight, &path, causes);
         validate_node_term(&term.preference, &path.field("preference"), causes);
+    }
+}
+
+/// Which nodes will do.
+pub fn validate_node_selector(selector: &NodeSelector, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    let path = path.field("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        causes.push(required(path, "must have at least one node selector term"));
+    }
+    for (i, term) in selector.node_selector_terms.iter().enumerate() {
+        validate_node_term(term, &path.index(i), causes);
     }
 }
 

@@ -16,14 +16,17 @@ mod security;
 mod spread;
 mod tolerations;
 mod update;
-mod volume_sources;
+pub mod volume_sources;
 mod volumes;
 
+pub use affinity::validate_node_selector;
 pub use containers::validate_images_of_pod;
 pub use defaults::{default_pod_only, default_pod_spec};
 pub use qos::qos_class;
-pub use tolerations::validate_taint_effect;
-pub use update::validate_pod_update;
+pub use ports::PROTOCOLS;
+pub use resources::{overcommits, validate_amounts, validate_any_resource, validate_container_resource};
+pub use tolerations::{validate_taint_effect, validate_tolerations};
+pub use update::{differences, validate_pod_update};
 
 use super::causes::{invalid, not_supported, required};
 use super::labels::{validate_label_name, validate_labels};
@@ -34,15 +37,16 @@ use k8s_openapi::api::core::v1::PodSpec;
 use kubus_proto::status::Cause;
 
 const RESTART_POLICIES: &[&str] = &["Always", "Never", "OnFailure"];
-const PREEMPTION_POLICIES: &[&str] = &["Never", "PreemptLowerPriority"];
+/// What pods may do to less important ones.
+pub const PREEMPTION_POLICIES: &[&str] = &["Never", "PreemptLowerPriority"];
 
 /// Text that may be left out.
-fn text(value: &Option<String>) -> &str {
+pub fn text(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or_default()
 }
 
 /// One cause for each problem with `value`.
-fn problems(path: &FieldPath<'_>, value: &str, problems: Vec<String>, causes: &mut Vec<Cause>) {
+pub fn problems(path: &FieldPath<'_>, value: &str, problems: Vec<String>, causes: &mut Vec<Cause>) {
     causes.extend(problems.iter().map(|problem| invalid(path, value, problem)));
 }
 
@@ -55,14 +59,14 @@ fn not_negative(path: &FieldPath<'_>, value: impl Into<i64>, causes: &mut Vec<Ca
 }
 
 /// A word out of a set; nothing is said of a word that was left out.
-fn one_of(path: &FieldPath<'_>, value: &Option<String>, supported: &[&str], causes: &mut Vec<Cause>) {
+pub fn one_of(path: &FieldPath<'_>, value: &Option<String>, supported: &[&str], causes: &mut Vec<Cause>) {
     if let Some(value) = value.as_deref().filter(|value| !supported.contains(value)) {
         causes.push(not_supported(path, value, supported));
     }
 }
 
 /// A word out of a set that must be there.
-fn required_one_of(path: &FieldPath<'_>, value: &Option<String>, supported: &[&str], causes: &mut Vec<Cause>) {
+pub fn required_one_of(path: &FieldPath<'_>, value: &Option<String>, supported: &[&str], causes: &mut Vec<Cause>) {
     match text(value) {
         "" => causes.push(required(path, "")),
         value if !supported.contains(&value) => causes.push(not_supported(path, value, supported)),

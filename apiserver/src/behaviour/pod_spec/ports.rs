@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec};
 use kubus_proto::status::Cause;
 use std::collections::BTreeSet;
 
-const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+/// Protocols of ports.
+pub const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 
 /// Ports of one container.
 pub fn validate_ports(ports: &[ContainerPort], path: &FieldPath<'_>, causes: &mut Vec<Cause>) {

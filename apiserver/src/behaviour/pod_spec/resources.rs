@@ -93,7 +93,7 @@ pub fn validate_amounts(amounts: &Amounts, path: &FieldPath<'_>, causes: &mut Ve
 }
 
 fn validate_amount(name: &str, amount: &resource::Quantity, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
-    validate_name(name, path, causes);
+    validate_container_resource(name, path, causes);
     let Ok(amount) = Quantity::parse(&amount.0) else { return };
     if amount.is_negative() {
         causes.push(invalid(path, amount.to_string(), "must be greater than or equal to 0"));
@@ -103,23 +103,30 @@ fn validate_amount(name: &str, amount: &resource::Quantity, path: &FieldPath<'_>
     }
 }
 
-fn validate_name(name: &str, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
-    let wrong = qualified_name(name);
-    if !wrong.is_empty() {
-        causes.extend(wrong.iter().map(|problem| invalid(path, name, problem)));
-        return;
-    }
-    let in_container = CONTAINER_RESOURCES.contains(&name) || name.starts_with(HUGE_PAGES);
+/// The name of a resource of a container or a pod.
+pub fn validate_container_resource(name: &str, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    let before = causes.len();
+    validate_any_resource(name, path, causes);
     if name.contains('/') {
-        if !is_native(name) && name.starts_with("requests.") {
+        if causes.len() == before && !is_native(name) && name.starts_with("requests.") {
             causes.push(invalid(path, name, "doesn't follow extended resource name standard"));
         }
-    } else if !in_container {
-        if !OTHER_RESOURCES.contains(&name) {
-            causes.push(invalid(path, name, "must be a standard resource type or fully qualified"));
-        }
+    } else if qualified_name(name).is_empty() && !is_of_containers(name) {
         causes.push(invalid(path, name, "must be a standard resource for containers"));
     }
+}
+
+/// The name of anything that can be counted.
+pub fn validate_any_resource(name: &str, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    let wrong = qualified_name(name);
+    causes.extend(wrong.iter().map(|problem| invalid(path, name, problem)));
+    if wrong.is_empty() && !name.contains('/') && !is_of_containers(name) && !OTHER_RESOURCES.contains(&name) {
+        causes.push(invalid(path, name, "must be a standard resource type or fully qualified"));
+    }
+}
+
+fn is_of_containers(name: &str) -> bool {
+    CONTAINER_RESOURCES.contains(&name) || name.starts_with(HUGE_PAGES)
 }
 
 /// Without a domain, or in Kubernetes' own.
@@ -128,6 +135,6 @@ fn is_native(name: &str) -> bool {
 }
 
 /// Whether a node may promise more of it than it has.
-fn overcommits(name: &str) -> bool {
+pub fn overcommits(name: &str) -> bool {
     is_native(name) && !name.starts_with(HUGE_PAGES)
 }

@@ -107,7 +107,7 @@ fn validate_removed_gates(new: &PodSpec, old: &PodSpec, path: &FieldPath<'_>, ca
 }
 
 /// The fields in which two values differ, each as `- path: old` and `+ path: new`.
-fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
+pub fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
     if before == after || found.len() >= CHANGES_LIMIT {
         return;
     }
