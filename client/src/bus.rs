@@ -91,6 +91,11 @@ impl Bus {
         &self.inner.nats
     }
 
+    /// Whether the connection stands.
+    pub fn is_connected(&self) -> bool {
+        self.inner.link.borrow().connected
+    }
+
     /// Whether the connection stands, and a count that goes up whenever messages may have been lost.
     pub(crate) fn link(&self) -> tokio::sync::watch::Receiver<Link> {
         self.inner.link.subscribe()

@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod election;
 pub mod heartbeat;
 pub mod kube_service;
+pub mod metrics;
 pub mod stream;
 pub mod transcode;
 pub mod watch;

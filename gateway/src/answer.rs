@@ -1,12 +1,15 @@
 //! Answers: MessagePack from the bus becomes JSON, errors become `Status` objects, warnings become headers.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use kubus_client::transcode;
-use kubus_proto::codec::JSON;
+use kubus_proto::codec::{self, JSON};
 use kubus_proto::{ApiError, ApiResponse, Reason};
+use std::io::Write;
 
 /// An error of a body that is sent while it is made.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -15,6 +18,10 @@ pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Content type of YAML.
 const YAML: &str = "application/yaml";
+/// Larger answers are compressed for clients that take that, as in Kubernetes: 128 KiB.
+const GZIP_BYTES: usize = 128 * 1024;
+/// Larger ones are written aside.
+const INLINE_BYTES: usize = 256 * 1024;
 /// Most texts that become `Warning` headers.
 const WARNINGS_LIMIT: usize = 64;
 /// Most bytes of one of them.
@@ -32,8 +39,9 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form a client accepts: the first of its list that is known.
-    pub fn of(accept: &str) -> Result<Self, ApiError> {
+    /// The form a client accepts for what is at `path`: the first of its list that is known. Objects have no other
+    /// forms than those known here; other documents may have.
+    pub fn of(accept: &str, path: &str) -> Result<Self, ApiError> {
         if accept.trim().is_empty() {
             return Ok(Form::Json);
         }
@@ -44,22 +52,30 @@ impl Form {
                 _ => {}
             }
         }
-        Ok(Form::AsIs)
+        if is_object(path) { Err(not_acceptable("application/json, application/yaml")) } else { Ok(Form::AsIs) }
     }
-}
 
-impl Form {
     /// Watches are told in JSON alone.
     pub fn of_watch(self) -> Result<(), ApiError> {
         match self {
             Form::Json => Ok(()),
-            Form::Yaml | Form::AsIs => Err(not_acceptable("application/json")),
+            Form::Yaml | Form::AsIs => Err(not_acceptable(JSON)),
         }
     }
 }
 
+/// Whether a path leads below a group's version, where objects are.
+fn is_object(path: &str) -> bool {
+    let parts: Vec<&str> = path.trim_matches('/').splitn(5, '/').collect();
+    match parts.as_slice() {
+        ["api", _, _, ..] => true,
+        ["apis", _, _, _, ..] => true,
+        _ => false,
+    }
+}
+
 /// 406 with what would have been acceptable.
-pub fn not_acceptable(known: &str) -> ApiError {
+fn not_acceptable(known: &str) -> ApiError {
     ApiError::new(Reason::NotAcceptable, format!("only the following media types are accepted: {known}"))
 }
 
@@ -68,38 +84,93 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// The answer of an apiserver.
-pub fn of(response: ApiResponse, form: Form) -> Result<Response<Body>, ApiError> {
-    let mut out = if response.content_type.is_empty() {
-        structured(&response.body, form)?
+/// The same answer, which keeps `counted` until its body has been sent or given up.
+pub fn counted<T: Send + 'static>(answer: Response<Body>, counted: T) -> Response<Body> {
+    answer.map(|body| {
+        body.map_frame(move |frame| {
+            let _kept = &counted;
+            frame
+        })
+        .boxed_unsync()
+    })
+}
+
+/// The answer of an apiserver, for a client that sent `headers`.
+pub async fn of(response: ApiResponse, form: Form, headers: &HeaderMap) -> Result<Response<Body>, ApiError> {
+    let code = StatusCode::from_u16(response.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (warnings, gzip) = (response.warnings.clone(), takes_gzip(headers));
+    let retry_after = retry_after(&response);
+    // Other requests must not wait for a large answer to be written.
+    let written = if response.body.len() > INLINE_BYTES {
+        tokio::task::spawn_blocking(move || write(response, form, gzip)).await.map_err(|error| damaged(&error))??
     } else {
-        let mut out = Response::new(full(response.body.clone()));
-        set_type(&mut out, &response.content_type);
-        out
+        write(response, form, gzip)?
     };
-    *out.status_mut() = StatusCode::from_u16(response.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    warn(&mut out, &response.warnings);
+    let mut out = Response::new(full(written.body));
+    *out.status_mut() = code;
+    set_type(&mut out, &written.content_type);
+    if written.gzip {
+        out.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        out.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    if let Some(seconds) = retry_after {
+        out.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    warn(&mut out, &warnings);
     Ok(out)
 }
 
-fn structured(body: &[u8], form: Form) -> Result<Response<Body>, ApiError> {
-    let damaged = |error: &dyn std::fmt::Display| {
-        ApiError::new(Reason::InternalError, format!("Internal error occurred: the answer is damaged: {error}"))
+struct Written {
+    body: Bytes,
+    content_type: String,
+    gzip: bool,
+}
+
+fn write(response: ApiResponse, form: Form, gzip: bool) -> Result<Written, ApiError> {
+    let (body, content_type) = if !response.content_type.is_empty() {
+        (response.body, response.content_type)
+    } else if form == Form::Yaml {
+        let value: serde_json::Value = codec::decode(&response.body).map_err(|error| damaged(&error))?;
+        (serde_saphyr::to_string(&value).map_err(|error| damaged(&error))?.into(), YAML.to_owned())
+    } else {
+        let mut json = Vec::with_capacity(response.body.len() + response.body.len() / 4 + 1);
+        if !response.body.is_empty() {
+            transcode::append_json(&response.body, &mut json).map_err(|error| damaged(&error))?;
+            json.push(b'\n');
+        }
+        (json.into(), JSON.to_owned())
     };
-    let mut json = Vec::with_capacity(body.len() + body.len() / 4 + 1);
-    if !body.is_empty() {
-        transcode::append_json(body, &mut json).map_err(|error| damaged(&error))?;
-        json.push(b'\n');
+    let gzip = gzip && body.len() > GZIP_BYTES;
+    let body = if gzip { compress(&body).map_err(|error| damaged(&error))? } else { body };
+    Ok(Written { body, content_type, gzip })
+}
+
+fn compress(body: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 6), Compression::fast());
+    encoder.write_all(body)?;
+    Ok(encoder.finish()?.into())
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|one| {
+            let mut parts = one.split(';').map(str::trim);
+            parts.next() == Some("gzip") && parts.all(|parameter| parameter != "q=0")
+        })
+    })
+}
+
+/// When to try again, in the answers that may say so.
+fn retry_after(response: &ApiResponse) -> Option<u32> {
+    if !matches!(response.code, 429 | 500 | 503 | 504) {
+        return None;
     }
-    if form != Form::Yaml {
-        let mut out = Response::new(full(json));
-        set_type(&mut out, JSON);
-        return Ok(out);
-    }
-    let value: serde_json::Value = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
-    let mut out = Response::new(full(serde_saphyr::to_string(&value).map_err(|error| damaged(&error))?));
-    set_type(&mut out, YAML);
-    Ok(out)
+    let status: serde_json::Value = codec::decode(&response.body).ok()?;
+    ApiError::from_status(&status).retry_after_seconds
+}
+
+fn damaged(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::new(Reason::InternalError, format!("Internal error occurred: the answer is damaged: {error}"))
 }
 
 /// An error as Kubernetes sends it.
@@ -143,16 +214,59 @@ mod tests {
 
     #[test]
     fn the_first_known_form_wins() {
-        for (accept, expected) in [
-            ("", Form::Json),
-            ("*/*", Form::Json),
-            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Form::Json),
-            ("application/vnd.kubernetes.protobuf,application/json", Form::Json),
-            ("application/yaml", Form::Yaml),
-            ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", Form::AsIs),
+        let (object, document) = ("/api/v1/pods", "/openapi/v2");
+        for (accept, path, expected) in [
+            ("", object, Some(Form::Json)),
+            ("*/*", object, Some(Form::Json)),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", object, Some(Form::Json)),
+            ("application/vnd.kubernetes.protobuf,application/json", object, Some(Form::Json)),
+            ("application/vnd.kubernetes.protobuf, */*", object, Some(Form::Json)),
+            ("application/yaml", object, Some(Form::Yaml)),
+            ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", document, Some(Form::AsIs)),
+            ("text/plain", "/apis/apps/v1", Some(Form::AsIs)),
+            ("text/plain", "/apis/apps/v1/deployments", None),
+            ("application/vnd.kubernetes.protobuf", object, None),
         ] {
-            assert_eq!(Form::of(accept).expect(accept), expected, "{accept}");
+            let got = Form::of(accept, path);
+            assert_eq!(got.as_ref().ok(), expected.as_ref(), "{accept}");
+            assert!(got.err().is_none_or(|error| error.reason == Reason::NotAcceptable));
         }
+    }
+
+    #[tokio::test]
+    async fn large_answers_are_compressed_for_those_who_take_it() {
+        let headers =
+            |value: &'static str| HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+        for (size, accept, compressed) in [
+            (200_000, "gzip", true),
+            (600_000, "deflate, gzip;q=1.0", true),
+            (200_000, "gzip;q=0", false),
+            (200_000, "br", false),
+            (1_000, "gzip", false),
+        ] {
+            let text = "x".repeat(size);
+            let body = codec::encode(&text).expect("encode").into();
+            let response = ApiResponse { code: 200, body, ..ApiResponse::default() };
+            let answer = of(response, Form::Json, &headers(accept)).await.expect("answer");
+            assert_eq!(answer.headers().contains_key(header::CONTENT_ENCODING), compressed, "{size} {accept}");
+            let mut sent = answer.into_body().collect().await.expect("body").to_bytes().to_vec();
+            if compressed {
+                assert!(sent.len() < size / 10);
+                let mut plain = Vec::new();
+                std::io::copy(&mut flate2::read::GzDecoder::new(&sent[..]), &mut plain).expect("gzip");
+                sent = plain;
+            }
+            assert_eq!(sent, format!("\"{text}\"\n").into_bytes());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_says_when_to_come_again() {
+        let error = ApiError { retry_after_seconds: Some(3), ..ApiError::new(Reason::TooManyRequests, "busy") };
+        let body = codec::encode(&error.to_status()).expect("encode").into();
+        let response = ApiResponse { code: 429, body, ..ApiResponse::default() };
+        let answer = of(response, Form::Json, &HeaderMap::new()).await.expect("answer");
+        assert_eq!((answer.status().as_u16(), &answer.headers()[header::RETRY_AFTER]), (429, &HeaderValue::from(3)));
     }
 
     #[test]

@@ -2,16 +2,23 @@
 
 use crate::answer::{self, Body};
 use crate::caller::{self, Peer};
+use crate::metrics::{self, Metrics};
 use crate::route::{self, Route};
-use crate::{body, upgrade, watch};
+use crate::tls::serving::Serving;
+use crate::{body, health, upgrade, watch};
 use http::{HeaderMap, Request, Response, header};
 use hyper::body::Incoming;
+use kubus_client::metrics::Subject;
 use kubus_client::{Bus, BusError};
+use kubus_proto::request::Method;
 use kubus_proto::user::OnBehalf;
 use kubus_proto::{ApiError, ApiRequest, Reason};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+/// Most requests in work at a time that are no watches or streams; what comes beyond them is told to come again.
+const IN_WORK_LIMIT: usize = 2_048;
 /// When a client should try again while the bus is not there yet, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 /// Longest `Audit-ID` of a client's own that is taken over, in bytes.
@@ -27,13 +34,40 @@ pub struct Gateway {
 
 struct Inner {
     bus: OnceLock<Bus>,
+    certificate: OnceLock<Arc<Serving>>,
+    metrics: Metrics,
+    in_work: Semaphore,
     stop: CancellationToken,
 }
 
 impl Gateway {
     /// A gateway that is not connected yet and ends with `stop`.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { inner: Arc::new(Inner { bus: OnceLock::new(), stop }) }
+        Self {
+            inner: Arc::new(Inner {
+                bus: OnceLock::new(),
+                certificate: OnceLock::new(),
+                metrics: Metrics::new(),
+                in_work: Semaphore::new(IN_WORK_LIMIT),
+                stop,
+            }),
+        }
+    }
+
+    /// The same with the certificate that is shown, for its health.
+    pub fn showing(self, certificate: Arc<Serving>) -> Self {
+        let _ = self.inner.certificate.set(certificate);
+        self
+    }
+
+    /// Whether the certificate that is shown is good at this moment.
+    pub fn certificate_is_good(&self) -> bool {
+        self.inner.certificate.get().is_none_or(|certificate| certificate.is_good())
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// From now on requests go over `bus`.
@@ -68,29 +102,84 @@ impl Gateway {
     }
 
     async fn answer(&self, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
+        let method = route::method(request.method())?;
         let route = route::route(request.method(), request.uri())?;
-        let on_behalf = caller::on_behalf(peer, request.headers())?;
+        let path = request.uri().path();
+        if let (Route::Request, Method::Get) = (&route, method)
+            && let Some(health) = health::answer(self, path, request.uri().query().unwrap_or_default()).await
+        {
+            return Ok(health);
+        }
+        let requests = &self.metrics().requests;
         match route {
             Route::Upgrade => {
+                let subject = Subject::of(method, path, false, true);
                 peer.paced.set();
-                upgrade::answer(self, on_behalf, request).await
+                let lasting = requests.begin_long(&subject);
+                let answer = match caller::on_behalf(peer, request.headers()) {
+                    Ok(on_behalf) => upgrade::answer(self, on_behalf, request).await,
+                    Err(error) => Err(error),
+                };
+                requests.end(&subject, None, code(&answer));
+                answer.map(|answer| answer::counted(answer, lasting))
             }
-            Route::Watch { path, query } => watch::answer(self, on_behalf, &request, &path, &query).await,
-            Route::Request => self.carry(on_behalf, request).await,
+            Route::Watch { path, query } => {
+                let subject = Subject::of(method, &path, true, false);
+                let lasting = requests.begin_long(&subject);
+                let answer = match caller::on_behalf(peer, request.headers()) {
+                    Ok(on_behalf) => watch::answer(self, on_behalf, &request, &path, &query).await,
+                    Err(error) => Err(error),
+                };
+                requests.end(&subject, None, code(&answer));
+                answer.map(|answer| answer::counted(answer, lasting))
+            }
+            Route::Request => {
+                let subject = Subject::of(method, path, false, false);
+                let in_work = requests.begin(method);
+                let answer = match self.inner.in_work.try_acquire() {
+                    Ok(_permit) => self.carry(peer, request).await,
+                    Err(_) => Err(busy()),
+                };
+                requests.end(&subject, Some(in_work), code(&answer));
+                answer
+            }
         }
     }
 
     /// One question, one answer.
-    async fn carry(&self, on_behalf: OnBehalf, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
+    async fn carry(&self, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
+        let on_behalf = caller::on_behalf(peer, request.headers())?;
         let mut asked = asked(on_behalf, &request)?;
-        let accept = answer::Form::of(&asked.accept)?;
+        let form = answer::Form::of(&asked.accept, &asked.path)?;
         let (parts, content) = request.into_parts();
         let content = body::read(&parts.headers, content).await?;
         if !content.is_empty() {
             asked.body = body::decode(asked.method, &asked.content_type, content)?;
         }
+        if asked.method == Method::Get && is_metrics(&asked.path) {
+            return metrics::answer(self, asked).await;
+        }
         let response = self.bus()?.request(asked).await.map_err(bus_error)?;
-        answer::of(response, accept)
+        answer::of(response, form, &parts.headers).await
+    }
+}
+
+fn is_metrics(path: &str) -> bool {
+    path.strip_prefix(metrics::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn code(answer: &Result<Response<Body>, ApiError>) -> u16 {
+    match answer {
+        Ok(answer) => answer.status().as_u16(),
+        Err(error) => error.reason.code(),
+    }
+}
+
+/// 429 of a gateway that has all the work it takes.
+fn busy() -> ApiError {
+    ApiError {
+        retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+        ..ApiError::new(Reason::TooManyRequests, "too many requests in work, please try again later")
     }
 }
 

@@ -3,11 +3,14 @@
 //! It holds no state: several may run, and one that is started again has lost nothing but its connections.
 #![forbid(unsafe_code)]
 
+pub mod activity;
 pub mod answer;
 pub mod body;
 pub mod caller;
 pub mod gateway;
+pub mod health;
 pub mod listen;
+pub mod metrics;
 pub mod patience;
 pub mod protobuf;
 pub mod route;

@@ -1,13 +1,13 @@
 //! Sockets, handshakes and connections, each with its limit: whoever is slow or silent costs little and not for long.
 
-use crate::Gateway;
+use crate::activity::Activity;
 use crate::caller::Peer;
 use crate::patience::{Paced, Patient, STALL_MS};
 use crate::tls::Tls;
+use crate::{Gateway, answer};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,13 +15,17 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
 
 /// Most connections at a time; the next one waits in the socket's queue.
 const CONNECTION_LIMIT: usize = 8_192;
 /// How long a handshake may take, in milliseconds.
 const HANDSHAKE_MS: u64 = 10_000;
-/// How long the head of an HTTP/1.1 request may take, and how long a connection may idle before it, in milliseconds.
-const HEAD_MS: u64 = 90_000;
+/// How long a connection may stand with no request in work, in milliseconds, as in Kubernetes.
+const IDLE_MS: u64 = 90_000;
+/// How long the head of an HTTP/1.1 request may take, in milliseconds. The time before it counts too, so it is longer
+/// than a connection may idle.
+const HEAD_MS: u64 = IDLE_MS + 5_000;
 /// How often an HTTP/2 connection is asked whether anyone is there, in milliseconds.
 const PING_MS: u64 = 30_000;
 /// How long the answer to that may take, in milliseconds.
@@ -50,67 +54,97 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Serves until the gateway stops, and then until the requests in work have ended.
 pub async fn serve(sockets: Vec<TcpListener>, tls: Tls, gateway: Gateway) {
-    let graceful = Arc::new(GracefulShutdown::new());
+    let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(CONNECTION_LIMIT));
     let mut accepting = tokio::task::JoinSet::new();
     for socket in sockets {
-        accepting.spawn(accept(socket, tls.clone(), gateway.clone(), graceful.clone(), permits.clone()));
+        accepting.spawn(accept(socket, tls.clone(), gateway.clone(), connections.clone(), permits.clone()));
     }
     while accepting.join_next().await.is_some() {}
-    drop(accepting);
-    let Ok(graceful) = Arc::try_unwrap(graceful).map_err(|_| ()) else { return };
-    if tokio::time::timeout(Duration::from_millis(DRAIN_MS), graceful.shutdown()).await.is_err() {
-        tracing::warn!("stopping with connections in work");
+    connections.close();
+    if tokio::time::timeout(Duration::from_millis(DRAIN_MS), connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "stopping with connections in work");
     }
 }
 
-async fn accept(
-    socket: TcpListener,
-    tls: Tls,
-    gateway: Gateway,
-    graceful: Arc<GracefulShutdown>,
-    permits: Arc<Semaphore>,
-) {
-    let acceptor = TlsAcceptor::from(tls.server.clone());
+async fn accept(socket: TcpListener, tls: Tls, gateway: Gateway, connections: TaskTracker, permits: Arc<Semaphore>) {
     loop {
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let permit = tokio::select! {
+            () = gateway.stopping().cancelled() => return,
+            permit = permits.clone().acquire_owned() => match permit {
+                Ok(permit) => permit,
+                Err(_) => return,
+            },
+        };
         let accepted = tokio::select! {
             () = gateway.stopping().cancelled() => return,
             accepted = socket.accept() => accepted,
         };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok((stream, address)) => {
+                let (tls, gateway) = (tls.clone(), gateway.clone());
+                connections.spawn(async move {
+                    connection(stream, address, &tls, gateway).await;
+                    drop(permit);
+                });
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
-                continue;
             }
-        };
-        let (acceptor, clients, gateway) = (acceptor.clone(), tls.clients.clone(), gateway.clone());
-        let watcher = graceful.watcher();
-        tokio::spawn(async move {
-            let _permit = permit;
-            tune(&stream);
-            let paced = Paced::default();
-            let stream = Patient::new(stream, Duration::from_millis(STALL_MS), paced.clone());
-            let shaking = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS), acceptor.accept(stream));
-            let stream = match shaking.await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return tracing::debug!(%address, %error, "a handshake failed"),
-                Err(_) => return tracing::debug!(%address, "a handshake took too long"),
-            };
-            let shown = clients.judge(stream.get_ref().1.peer_certificates());
-            let peer = Arc::new(Peer { address, shown, paced });
-            let service = service_fn(move |request| {
-                let (gateway, peer) = (gateway.clone(), peer.clone());
-                async move { Ok::<_, std::convert::Infallible>(gateway.handle(&peer, request).await) }
-            });
-            let builder = builder();
-            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-            if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(%address, error = %*error, "a connection ended");
+        }
+    }
+}
+
+/// One connection from its handshake to its end.
+async fn connection(stream: TcpStream, address: SocketAddr, tls: &Tls, gateway: Gateway) {
+    tune(&stream);
+    let paced = Paced::default();
+    let stream = Patient::new(stream, Duration::from_millis(STALL_MS), paced.clone());
+    let acceptor = TlsAcceptor::from(tls.server.clone());
+    let shaking = tokio::time::timeout(Duration::from_millis(HANDSHAKE_MS), acceptor.accept(stream));
+    let metrics = gateway.metrics();
+    let stream = match shaking.await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            metrics.shook_hands("failed");
+            return tracing::debug!(%address, %error, "a handshake failed");
+        }
+        Err(_) => {
+            metrics.shook_hands("timeout");
+            return tracing::debug!(%address, "a handshake took too long");
+        }
+    };
+    metrics.shook_hands("ok");
+    let standing = metrics.stands();
+    let shown = tls.clients.judge(stream.get_ref().1.peer_certificates());
+    let peer = Arc::new(Peer { address, shown, paced });
+    let activity = Arc::new(Activity::new());
+    let service = service_fn({
+        let (gateway, activity) = (gateway.clone(), activity.clone());
+        move |request| {
+            let (gateway, peer, busy) = (gateway.clone(), peer.clone(), activity.begin());
+            async move {
+                let answer = gateway.handle(&peer, request).await;
+                Ok::<_, std::convert::Infallible>(answer::counted(answer, busy))
             }
-        });
+        }
+    });
+    let builder = builder();
+    let mut serving = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut ending = false;
+    let ended = loop {
+        tokio::select! {
+            ended = serving.as_mut() => break ended,
+            () = gateway.stopping().cancelled(), if !ending => {}
+            () = activity.idle(Duration::from_millis(IDLE_MS)), if !ending => {}
+        }
+        ending = true;
+        serving.as_mut().graceful_shutdown();
+    };
+    drop(standing);
+    if let Err(error) = ended {
+        tracing::debug!(%address, error = %*error, "a connection ended");
     }
 }
 

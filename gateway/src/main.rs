@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use clap::Parser;
-use kubus_client::{Bus, Credentials};
+use kubus_client::{Bus, Credentials, metrics};
 use kubus_gateway::tls::serving::{Serving, ServingFiles};
 use kubus_gateway::{Gateway, listen, tls};
 use std::io::IsTerminal;
@@ -74,11 +74,15 @@ async fn main() -> anyhow::Result<()> {
         sockets.push(listen::bind(address).await.with_context(|| format!("cannot listen on {address}"))?);
         tracing::info!(%address, "listening");
     }
-    let gateway = Gateway::new(stop.clone());
+    let gateway = Gateway::new(stop.clone()).showing(serving.clone());
     tokio::spawn(serving.clone().watch(stop.clone()));
     let connecting = tokio::spawn({
         let gateway = gateway.clone();
-        async move { gateway.connected(Bus::connect_patiently(&credentials).await) }
+        async move {
+            let bus = Bus::connect_patiently(&credentials).await;
+            gateway.connected(bus.clone());
+            metrics::serve(bus, gateway.metrics().registry()).await;
+        }
     });
     let mut serving = tokio::spawn(listen::serve(sockets, tls, gateway));
     let failure = tokio::select! {

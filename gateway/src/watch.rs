@@ -34,7 +34,7 @@ pub async fn answer<B>(
     query: &str,
 ) -> Result<Response<Body>, ApiError> {
     let accept = text(request.headers(), header::ACCEPT);
-    answer::Form::of(&accept)?.of_watch()?;
+    answer::Form::of(&accept, path)?.of_watch()?;
     let pairs = query_pairs(query);
     let get = |name: &str| pairs.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
     let mut lines = Lines { shape: Shape::of(&accept, get("includeObject")), row: None, first: true };

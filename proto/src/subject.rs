@@ -7,6 +7,7 @@
 //! | `kubus.bm` and `kubus.bm.<group>.<resource>.<scope>` | leader | watchers |
 //! | `kubus.raft.<id>.<rpc>` | apiservers | apiserver `id` |
 //! | `kubus.hb.<node>` | that node | controllers |
+//! | `kubus.metrics.<identity>.ask`, `.answer` | gateways, that identity | that identity, gateways |
 //! | `kubus.node.<node>.open` | apiservers | that node |
 //! | `kubus.stream.<node>.<identity>.<session>.up`, `.down` | client, node | node, client |
 
@@ -136,6 +137,16 @@ pub fn stream_up(node: &str, identity: &str, session: &str) -> String {
 /// From the node to the client, in one stream's session.
 pub fn stream_down(node: &str, identity: &str, session: &str) -> String {
     format!("kubus.stream.{}.{}.{session}.down", token(node), token(identity))
+}
+
+/// Where the process of `identity` is asked for its metrics.
+pub fn metrics_question(identity: &str) -> String {
+    format!("kubus.metrics.{}.ask", token(identity))
+}
+
+/// Where the process of `identity` tells its metrics.
+pub fn metrics_answer(identity: &str) -> String {
+    format!("kubus.metrics.{}.answer", token(identity))
 }
 
 /// The prefix of an identity's reply inboxes; nobody else may listen there.

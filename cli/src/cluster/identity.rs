@@ -94,6 +94,12 @@ pub fn permissions(identity: &str, role: &Role) -> Permissions {
             }
         }
     }
+    publish.push(subject::metrics_answer(identity));
+    subscribe.push(subject::metrics_question(identity));
+    if *role == Role::Gateway {
+        publish.push("kubus.metrics.*.ask".to_owned());
+        subscribe.push("kubus.metrics.*.answer".to_owned());
+    }
     Permissions { publish, subscribe, deny_subscribe }
 }
 

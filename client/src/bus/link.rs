@@ -1,6 +1,7 @@
 //! What is known of the connection: whether it stands, and how often messages may have been lost on it.
 
 use super::replies::Replies;
+use crate::metrics;
 use async_nats::Event;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,6 +46,9 @@ impl LinkEvents {
         match event {
             Event::Connected => {
                 let again = self.connected_before.swap(true, Ordering::Relaxed);
+                if again {
+                    metrics::BUS.losses.inc();
+                }
                 self.link.send_modify(|link| {
                     link.connected = true;
                     link.losses += u64::from(again);
@@ -67,6 +71,7 @@ impl LinkEvents {
         let now_ms = self.begun.elapsed().as_millis() as u64;
         let due = |last: u64| (last == 0 || now_ms >= last + BURST_MS).then_some(now_ms.max(1));
         if self.lost_at_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok() {
+            metrics::BUS.losses.inc();
             self.link.send_modify(|link| link.losses += 1);
         }
     }

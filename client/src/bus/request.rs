@@ -3,6 +3,7 @@
 use super::dial::Connection;
 use super::replies::Answer;
 use super::{BusError, api_error, retry};
+use crate::metrics;
 use async_nats::connection::State;
 use bytes::Bytes;
 use kubus_proto::request::{ATTEMPT_TIMEOUT_MS, OBJECT_LIMIT_BYTES};
@@ -28,6 +29,20 @@ pub(super) async fn send(
     deadline: Duration,
 ) -> Result<ApiResponse, BusError> {
     let started = Instant::now();
+    let route = if request.method.is_write() { "write" } else { "read" };
+    let answer = ask(connection, request, deadline, started).await;
+    let code = answer.as_ref().map_or(0, |answer| answer.code);
+    metrics::BUS.duration.observe(started.elapsed().as_secs_f64());
+    metrics::BUS.requests.get_or_create(&metrics::BusLabels { route, code }).inc();
+    answer
+}
+
+async fn ask(
+    connection: &Connection,
+    request: ApiRequest,
+    deadline: Duration,
+    started: Instant,
+) -> Result<ApiResponse, BusError> {
     let subject = if request.method.is_write() { &connection.write_subject } else { &connection.read_subject };
     let payload: Bytes = codec::encode(&request)?.into();
     check_size(request.body.len(), payload.len(), connection.nats.max_payload())?;
@@ -72,6 +87,7 @@ pub(super) async fn send(
             return finish(failure, connection, started);
         }
         tokio::time::sleep(pause).await;
+        metrics::BUS.retries.inc();
         attempt += 1;
     }
 }

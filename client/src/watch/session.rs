@@ -6,7 +6,7 @@ use super::plan::{Plan, Start};
 use super::tracker::{Step, Tracker};
 use super::{EventType, Raw, WatchError, initial, selection};
 use crate::bus::Link;
-use crate::{Bus, BusError};
+use crate::{Bus, BusError, metrics};
 use bytes::Bytes;
 use futures::StreamExt;
 use kubus_proto::event::{Bookmark, Change, Changes, ScopeBookmark};
@@ -165,6 +165,7 @@ impl Session {
         let shared = match news {
             News::Change(shared) => shared,
             News::Missed => {
+                metrics::BUS.gaps.inc();
                 self.tracker.interrupted();
                 return Ok(());
             }
@@ -176,6 +177,7 @@ impl Session {
             Step::Emit => self.offer(&shared.change, Some(&shared)),
             Step::Drop => Ok(()),
             Step::Ask => {
+                metrics::BUS.gaps.inc();
                 tracing::debug!(resource = %self.resource, revision, previous, "a watch missed changes");
                 Ok(())
             }

@@ -80,6 +80,12 @@ impl Serving {
         &self.files
     }
 
+    /// Whether its time has come and is not over.
+    pub fn is_good(&self) -> bool {
+        let Validity { from_s, until_s } = self.current.read().unwrap_or_else(PoisonError::into_inner).validity;
+        (from_s..=until_s).contains(&now_s())
+    }
+
     /// Renews and reads again until `stop`.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let mut said = String::new();
