@@ -7,8 +7,10 @@ use super::domains::domain_prefixed_path;
 use super::{Behaviour, NameRule, PLAIN, prepare, schema_of};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use kubus_proto::status::Cause;
+use kubus_proto::user::UserInfo;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -145,8 +147,25 @@ fn validate_conditions(request: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-/// An approval or a denial: it sets the conditions and nothing else, not those that a signer sets.
-pub fn prepare_approval(new: &mut Value, old: &Value) {
+/// A request is its sender's, whatever it says.
+pub fn ask_as(request: &mut Value, user: &UserInfo) {
+    let Some(spec) = request.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for key in ["username", "uid", "groups", "extra"] {
+        spec.remove(key);
+    }
+    spec.insert("username".to_owned(), json!(user.name));
+    spec.insert("groups".to_owned(), json!(user.groups));
+    if !user.uid.is_empty() {
+        spec.insert("uid".to_owned(), json!(user.uid));
+    }
+    if !user.extra.is_empty() {
+        spec.insert("extra".to_owned(), json!(user.extra));
+    }
+}
+
+/// An approval or a denial: it sets the conditions and nothing else, not those that a signer sets. Conditions without
+/// times get this one.
+pub fn prepare_approval(new: &mut Value, old: &Value, now: Timestamp) {
     let mut decided = new["status"]["conditions"].take();
     prepare::only_status(new, old);
     new["status"] = old["status"].clone();
@@ -154,6 +173,14 @@ pub fn prepare_approval(new: &mut Value, old: &Value) {
         new["status"]["conditions"] = if decided.is_array() { decided.take() } else { json!([]) };
     }
     keep_conditions(new, old, &["Failed"]);
+    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    for condition in new["status"]["conditions"].as_array_mut().into_iter().flatten() {
+        for key in ["lastUpdateTime", "lastTransitionTime"] {
+            if condition.is_object() && condition[key].is_null() {
+                condition[key] = json!(now);
+            }
+        }
+    }
 }
 
 /// What is wrong with an approval: among the rest, a decision that was made stays.
@@ -228,11 +255,11 @@ mod tests {
             (&by_status["spec"]["x"], &by_status["status"]["conditions"]),
             (&json!(1), &json!([condition("Failed")]))
         );
-        prepare_approval(&mut approved, &old);
-        assert_eq!(
-            (&approved["spec"]["x"], &approved["status"]),
-            (&json!(1), &json!({"certificate": "c", "conditions": [condition("Approved")]}))
-        );
+        prepare_approval(&mut approved, &old, Timestamp::UNIX_EPOCH);
+        let (since, kept) = ("1970-01-01T00:00:00Z", &approved["status"]["conditions"]);
+        let decision = json!({"type": "Approved", "status": "True", "lastUpdateTime": since, "lastTransitionTime": since});
+        assert_eq!((&approved["spec"]["x"], kept), (&json!(1), &json!([decision])));
+        assert_eq!(approved["status"]["certificate"], "c");
         let (mut causes, undecided) = (Vec::new(), json!({"status": {"conditions": []}}));
         approval_rules(&undecided, &approved, &mut causes);
         assert_eq!(causes[0].message, "Forbidden: updates may not remove a condition of type \"Approved\"");

@@ -1,6 +1,7 @@
 //! Requests in another version than the stored one: what is sent becomes what is stored, and answers what was asked for.
 //! The conversions themselves are in `kubus_proto::convert`; here is what only the server does about a version.
 
+mod autoscaler;
 mod event;
 
 use crate::behaviour::{FieldValidation, decode, decode_as};
@@ -23,7 +24,7 @@ struct Border {
 }
 
 /// Versions that are checked against types of their own; the others are checked after their conversion.
-static BORDERS: &[&Border] = &[&event::BORDER];
+static BORDERS: &[&Border] = &[&autoscaler::BORDER, &event::BORDER];
 
 fn border(served: &ServedVersion) -> Option<&'static Border> {
     let mine = |b: &&&Border| b.group == served.group && b.version == served.version && b.kind == served.row.kind;

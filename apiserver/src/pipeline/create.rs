@@ -6,6 +6,7 @@ use super::{Api, admission, answer, internal, metadata};
 use crate::convert;
 use crate::state::{Action, Draft, Key, Op, Require, State};
 use bytes::Bytes;
+use crate::behaviour::certificate_signing_request;
 use jiff::Timestamp;
 use kubus_proto::kinds::namespace;
 use kubus_proto::request::OBJECT_LIMIT_BYTES;
@@ -13,6 +14,8 @@ use kubus_proto::status::Cause;
 use kubus_proto::{ApiError, ApiResponse, KindRow, Reason, codec, names};
 use serde_json::{Value, json};
 
+/// Group of requests for certificates.
+const CERTIFICATES: &str = "certificates.k8s.io";
 /// How often a made name that is taken is made anew, as in Kubernetes.
 const NAME_ATTEMPTS: u32 = 8;
 
@@ -69,6 +72,9 @@ fn prepare(call: &Call, object: &mut Value) -> Result<(), ApiError> {
     metadata::prepare_create(object, &birth)?;
     admission::admit_create(row, object, birth.seed)?;
     (behaviour.prepare_create)(object);
+    if row.group == CERTIFICATES && row.plural == "certificatesigningrequests" {
+        certificate_signing_request::ask_as(object, &call.caller.user);
+    }
     refuse(row, object, behaviour.validate(object))
 }
 

@@ -98,7 +98,7 @@ impl Api {
 
     async fn carry_out(&self, call: &Call) -> Result<ApiResponse, ApiError> {
         match (call.path.subresource.as_str(), call.verb) {
-            ("" | "status", Verb::Get) => self.get(call).await,
+            ("" | "status" | "approval", Verb::Get) => self.get(call).await,
             ("", Verb::List) => self.list(call).await,
             ("", Verb::Watch) => self.watch(call).await,
             ("", Verb::Create) => self.create(call).await,
@@ -109,6 +109,8 @@ impl Api {
             ("", Verb::DeleteCollection) => self.delete_collection(call).await,
             ("status", Verb::Update) => self.update(call, Part::Status).await,
             ("status", Verb::Patch) => self.patch(call, Part::Status).await,
+            ("approval", Verb::Update) => self.update(call, Part::Approval).await,
+            ("approval", Verb::Patch) => self.patch(call, Part::Approval).await,
             ("finalize", Verb::Update) => self.update(call, Part::Finalizers).await,
             ("scale", Verb::Get) => self.get_scale(call).await,
             ("scale", Verb::Update) => self.update_scale(call).await,

@@ -4,9 +4,10 @@ use super::consult::Stop;
 use super::create::{encode, refuse, tried};
 use super::removal;
 use super::{commit::Decision, metadata};
-use crate::behaviour::{self, Behaviour, FieldValidation, causes};
+use crate::behaviour::{self, Behaviour, FieldValidation, causes, certificate_signing_request};
 use crate::convert;
 use crate::state::{Action, Key, Object, Op, Require};
+use jiff::Timestamp;
 use kubus_proto::Verb;
 use kubus_proto::path::ResourcePath;
 use serde_json::Value;
@@ -21,6 +22,8 @@ pub enum Part {
     Status,
     /// `spec.finalizers` of a namespace.
     Finalizers,
+    /// The decision about a CertificateSigningRequest.
+    Approval,
 }
 
 /// A change that is asked for.
@@ -65,6 +68,7 @@ impl Revision<'_> {
             Part::Whole => wrong.extend(behaviour.validate_update(&new, old)),
             Part::Status => wrong.extend(behaviour.validate_status(&new, old)),
             Part::Finalizers => {}
+            Part::Approval => certificate_signing_request::approval_rules(&new, old, &mut wrong),
         }
         refuse(row, &new, wrong)?;
         if self.part == Part::Whole {
@@ -88,6 +92,7 @@ impl Revision<'_> {
         match self.part {
             Part::Whole => (behaviour.prepare_update)(new, old),
             Part::Status => (behaviour.prepare_status)(new, old),
+            Part::Approval => certificate_signing_request::prepare_approval(new, old, Timestamp::now()),
             Part::Finalizers => {
                 let finalizers = new["spec"]["finalizers"].take();
                 *new = old.clone();

@@ -49,7 +49,7 @@ impl Call {
             verb: self.verb,
             part,
             validation: match part {
-                Part::Whole | Part::Status => self.query.field_validation()?,
+                Part::Whole | Part::Status | Part::Approval => self.query.field_validation()?,
                 Part::Finalizers => FieldValidation::Ignore,
             },
             dry_run: self.query.dry_run("UpdateOptions")?,

@@ -2,14 +2,18 @@
 //! version has which conversion says [`crate::kinds::versions`].
 
 mod autoscaler;
+mod certificate;
 mod disruption_budget;
+mod endpoint_slice;
 mod event;
 mod ingress;
 mod role_binding;
 mod workload;
 
 pub use autoscaler::{AUTOSCALER_V1, AUTOSCALER_V2BETA1};
+pub use certificate::REQUEST_V1BETA1;
 pub use disruption_budget::DISRUPTION_BUDGET_V1BETA1;
+pub use endpoint_slice::SLICE_V1BETA1;
 pub use event::EVENT;
 pub use ingress::INGRESS_V1BETA1;
 pub use role_binding::BINDING_V1ALPHA1;
