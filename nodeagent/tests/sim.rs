@@ -199,3 +199,30 @@ async fn an_image_that_does_not_exist_is_backed_off() {
     cluster.delete("p", 0);
     cluster.gone("p").await;
 }
+
+#[tokio::test]
+async fn a_pods_token_is_renewed_in_its_volume() {
+    let (cluster, dir) = (FakeCluster::new(), tempfile::tempdir().unwrap());
+    let _agent = agent(&cluster, "n", &sim(1), dir.path()).await;
+    let mut spec = spec("", "Always");
+    // A life this short is over at once: the agent must ask again as soon as it looks.
+    spec["volumes"] = json!([{"name": "api", "projected": {"sources": [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 1}}]}}]);
+    let uid = cluster.create_pod("n", "web", spec);
+    let file = dir.path().join("n/pods").join(uid).join("volumes/api/token");
+    let wait = async |what: &str, found: &dyn Fn(&str) -> bool| {
+        let waiting = async {
+            loop {
+                match std::fs::read_to_string(&file) {
+                    Ok(text) if found(&text) => return text,
+                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(support::PATIENCE, waiting).await.expect(what)
+    };
+    let first = wait("a token", &|text| !text.is_empty()).await;
+    let second = wait("another token", &|text| text != first).await;
+    assert!(second.starts_with("h."), "a whole one");
+    assert!(cluster.tokens.load(Ordering::SeqCst) >= 2);
+}

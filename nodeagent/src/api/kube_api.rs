@@ -1,10 +1,11 @@
 //! The cluster's API over the bus, through kube-rs.
 
 use super::{ApiFailure, Change, NodeApi};
+use crate::pod::tokens::TokenNeed;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod, Secret, ServiceAccount};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
@@ -146,6 +147,20 @@ impl NodeApi for KubeApi {
     fn secret<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Secret>, ApiFailure>> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         async move { api.get_opt(name).await.map_err(failure) }.boxed()
+    }
+
+    fn service_account_token<'a>(
+        &'a self,
+        pod: &'a Pod,
+        need: &'a TokenNeed,
+    ) -> BoxFuture<'a, Result<String, ApiFailure>> {
+        async move {
+            let (namespace, account, request) = need.request(pod);
+            let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &namespace);
+            let answer = api.create_token_request(&account, &PostParams::default(), &request).await;
+            Ok(answer.map_err(failure)?.status.and_then(|status| status.token).unwrap_or_default())
+        }
+        .boxed()
     }
 
     fn create_event(&self, event: Event) -> BoxFuture<'_, Result<(), ApiFailure>> {

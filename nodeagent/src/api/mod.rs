@@ -1,5 +1,6 @@
 //! What the agent asks of the API. The cluster's API over the bus is one implementation, tests have another.
 
+use crate::pod::tokens::TokenNeed;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod, Secret};
@@ -66,6 +67,12 @@ pub trait NodeApi: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Option<ConfigMap>, ApiFailure>>;
     /// A Secret, `None` if there is none.
     fn secret<'a>(&'a self, namespace: &'a str, name: &'a str) -> BoxFuture<'a, Result<Option<Secret>, ApiFailure>>;
+    /// A token of the pod's service account, bound to the pod.
+    fn service_account_token<'a>(
+        &'a self,
+        pod: &'a Pod,
+        need: &'a TokenNeed,
+    ) -> BoxFuture<'a, Result<String, ApiFailure>>;
     /// Creates an event.
     fn create_event(&self, event: Event) -> BoxFuture<'_, Result<(), ApiFailure>>;
     /// Patches an event (merge).

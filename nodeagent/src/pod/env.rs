@@ -2,6 +2,7 @@
 //! <https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/>
 
 use super::expansion::expand;
+use super::tokens::TokenNeed;
 use crate::pod::qos::amount;
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVar, Pod, ResourceFieldSelector, Secret};
 use kubus_proto::quantity::Quantity;
@@ -14,6 +15,8 @@ pub struct Sources {
     pub config_maps: BTreeMap<String, Option<ConfigMap>>,
     /// Secrets.
     pub secrets: BTreeMap<String, Option<Secret>>,
+    /// Tokens of the pod's service account.
+    pub tokens: BTreeMap<TokenNeed, String>,
 }
 
 /// Names of what has to be looked up before variables or volumes can be made.
@@ -23,6 +26,8 @@ pub struct Needs {
     pub config_maps: BTreeSet<String>,
     /// Secrets.
     pub secrets: BTreeSet<String>,
+    /// Tokens of the pod's service account.
+    pub tokens: BTreeSet<TokenNeed>,
 }
 
 /// What a pod's variables tell of its node.
@@ -286,6 +291,7 @@ mod tests {
                 ("gone".to_owned(), None),
             ]),
             secrets: BTreeMap::from([("s".to_owned(), Some(serde_json::from_value(secret).expect("secret")))]),
+            tokens: BTreeMap::new(),
         };
         let around = Surroundings {
             host_ip: "10.0.0.1".into(),

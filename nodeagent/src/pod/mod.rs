@@ -17,6 +17,7 @@ pub mod status;
 pub mod status_writer;
 pub mod stop;
 pub mod task;
+pub mod tokens;
 pub mod view;
 pub mod volumes;
 

@@ -27,10 +27,14 @@ async fn sources(context: &Context, pod: &Pod, needs: Needs) -> Result<Sources, 
         let secret = context.api.secret(namespace, &name).await?;
         sources.secrets.insert(name, secret);
     }
+    for need in needs.tokens {
+        let token = context.api.service_account_token(pod, &need).await?;
+        sources.tokens.insert(need, token);
+    }
     Ok(sources)
 }
 
-fn pod_directory(context: &Context, pod: &Pod) -> PathBuf {
+pub(super) fn pod_directory(context: &Context, pod: &Pod) -> PathBuf {
     volumes::pod_directory(&context.node.data_dir, pod.metadata.uid.as_deref().unwrap_or_default())
 }
 

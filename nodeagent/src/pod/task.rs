@@ -7,6 +7,7 @@ use super::perform::{self, ContainerStart};
 use super::state::{Cause, Intent, PodState};
 use super::status::status;
 use super::status_writer::StatusWriter;
+use super::tokens;
 use super::view::View;
 use crate::api::ApiFailure;
 use crate::runtime::{Listed, Observed};
@@ -126,7 +127,12 @@ impl Task {
             found.push(perform::found(&self.context, &self.state.pod, observed).await);
         }
         over |= self.step(Event::Adopted(found));
+        let mut tokens = match orphan {
+            true => future::pending().boxed(),
+            false => tokens::keep(self.context.clone(), self.state.pod.clone()).boxed(),
+        };
         while !over {
+            let finished = matches!(self.state.api_phase(), "Succeeded" | "Failed");
             let wake = [self.wake, self.write_after, self.hold].into_iter().flatten().min();
             tokio::select! {
                 notice = self.inbox.recv() => match notice {
@@ -142,6 +148,7 @@ impl Task {
                 },
                 Some(event) = self.work.next(), if !self.work.is_empty() => over = self.step(event),
                 outcome = pending(&mut self.write) => over = self.wrote(outcome),
+                () = &mut tokens, if !finished => {}
                 () = sleep_until(wake) => {
                     let now = Instant::now();
                     if self.write_after.is_some_and(|at| at <= now) {

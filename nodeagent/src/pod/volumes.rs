@@ -4,6 +4,7 @@
 use super::env::{EnvError, Needs, Sources, Surroundings, field, resource};
 use super::expansion::expand;
 use super::state::spec;
+use super::tokens::TokenNeed;
 use crate::runtime::BindMount;
 use k8s_openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, KeyToPath, Pod, Volume, VolumeMount, VolumeProjection,
@@ -13,8 +14,6 @@ use std::path::{Component, Path, PathBuf};
 
 /// Mode of files where the volume does not say.
 const DEFAULT_MODE: i32 = 0o644;
-/// ConfigMaps the API access volume asks for, which a cluster without them does without.
-const CLUSTER_CONFIG_MAPS: [&str; 2] = ["kube-root-ca.crt", "openshift-service-ca.crt"];
 
 /// A volume cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +53,7 @@ pub fn pod_directory(data_dir: &Path, uid: &str) -> PathBuf {
     data_dir.join("pods").join(uid)
 }
 
-fn volume_directory(pod_dir: &Path, volume: &str) -> PathBuf {
+pub(super) fn volume_directory(pod_dir: &Path, volume: &str) -> PathBuf {
     pod_dir.join("volumes").join(volume)
 }
 
@@ -72,6 +71,7 @@ pub fn needs(pod: &Pod) -> Needs {
         for source in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()) {
             needs.config_maps.extend(source.config_map.iter().map(|m| m.name.clone()));
             needs.secrets.extend(source.secret.iter().map(|s| s.name.clone()));
+            needs.tokens.extend(source.service_account_token.iter().map(TokenNeed::of));
         }
     }
     needs
@@ -161,7 +161,7 @@ impl Files {
                 let binary = map.binary_data.iter().flatten().map(|(k, v)| (k.clone(), v.0.clone()));
                 self.keys(&text.chain(binary).collect(), items, optional)
             }
-            None if optional || CLUSTER_CONFIG_MAPS.contains(&name) => Ok(()),
+            None if optional => Ok(()),
             None => Err(EnvError::ConfigMap(name.to_owned()).to_string()),
         }
     }
@@ -222,14 +222,14 @@ impl Files {
             self.downward(pod, downward.items.as_deref(), around)?;
         }
         if let Some(token) = &source.service_account_token {
-            // No tokens are issued yet; the file is there so that programs that look for it fail in their own words.
-            self.put(&token.path, b"", Some(0o600))?;
+            let text = sources.tokens.get(&TokenNeed::of(token)).ok_or("there is no token of the service account")?;
+            self.put(&token.path, text.as_bytes(), None)?;
         }
         Ok(())
     }
 }
 
-fn relative(path: &str) -> Result<PathBuf, String> {
+pub(super) fn relative(path: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(path);
     let fine = path.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if fine && path.components().next().is_some() { Ok(path) } else { Err(format!("invalid path {path:?}")) }
@@ -349,15 +349,22 @@ mod tests {
     #[test]
     fn volumes_are_planned_made_and_mounted() {
         let pod = pod();
-        assert!(needs(&pod).config_maps.contains("kube-root-ca.crt"));
-        let map = serde_json::from_value(json!({"data": {"k": "v"}})).expect("a map");
-        let sources = Sources { config_maps: [("m".to_owned(), Some(map))].into(), ..Sources::default() };
+        let asked = needs(&pod);
+        assert!(asked.config_maps.contains("kube-root-ca.crt"));
+        let map = |key: &str| serde_json::from_value(json!({"data": {key: "v"}})).expect("a map");
+        let sources = Sources {
+            config_maps: [("m".to_owned(), Some(map("k"))), ("kube-root-ca.crt".to_owned(), Some(map("ca.crt")))]
+                .into(),
+            tokens: asked.tokens.into_iter().map(|need| (need, "t".to_owned())).collect(),
+            ..Sources::default()
+        };
         let plan = plan(&pod, &sources, &Surroundings::default()).expect("planned");
         let Backing::Directory(files) = &plan["map"] else { panic!("a directory") };
         assert_eq!(files[Path::new("sub/file")], File { content: b"v".to_vec(), mode: 0o400 });
         let Backing::Directory(files) = &plan["api"] else { panic!("a directory") };
         assert_eq!(files[Path::new("namespace")].content, b"n");
-        assert!(!files.contains_key(Path::new("ca.crt")), "a cluster without it does without");
+        assert_eq!(files[Path::new("token")], File { content: b"t".to_vec(), mode: 0o644 });
+        assert_eq!(files[Path::new("ca.crt")].content, b"v");
         let dir = std::env::temp_dir().join(format!("kubus-volumes-{}", std::process::id()));
         let plan: BTreeMap<_, _> = plan.into_iter().filter(|(n, _)| n != "host").collect();
         apply(&dir, &plan).expect("made");

@@ -7,6 +7,7 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, Pod, Secret};
 use kubus_nodeagent::api::{ApiFailure, Change, NodeApi};
+use kubus_nodeagent::pod::tokens::TokenNeed;
 use kubus_proto::heartbeat::Heartbeat;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,6 +38,14 @@ pub struct FakeCluster {
     nodes: broadcast::Sender<(bool, Arc<Value>)>,
     pub offline: Arc<AtomicBool>,
     pub status_writes: Arc<AtomicU64>,
+    pub tokens: Arc<AtomicU64>,
+}
+
+/// A token as far as agents look into one.
+pub fn token(number: u64, start: i64, end: i64) -> String {
+    use base64::Engine;
+    let claims = json!({"iat": start, "exp": end, "jti": number}).to_string();
+    format!("h.{}.s", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
 }
 
 impl FakeCluster {
@@ -48,6 +57,7 @@ impl FakeCluster {
             nodes: broadcast::channel(4_096).0,
             offline: Arc::default(),
             status_writes: Arc::default(),
+            tokens: Arc::default(),
         }
     }
 
@@ -299,6 +309,16 @@ impl NodeApi for FakeNode {
     ) -> BoxFuture<'a, Result<Option<ConfigMap>, ApiFailure>> {
         let found = self.cluster.objects().config_maps.get(name).cloned();
         async move { Ok(found.map(|v| serde_json::from_value(v).unwrap())) }.boxed()
+    }
+
+    fn service_account_token<'a>(
+        &'a self,
+        _pod: &'a Pod,
+        need: &'a TokenNeed,
+    ) -> BoxFuture<'a, Result<String, ApiFailure>> {
+        let count = self.cluster.tokens.fetch_add(1, Ordering::SeqCst) + 1;
+        let end = jiff::Timestamp::now().as_second() + need.seconds;
+        async move { Ok(token(count, end - need.seconds, end)) }.boxed()
     }
 
     fn secret<'a>(&'a self, _namespace: &'a str, _name: &'a str) -> BoxFuture<'a, Result<Option<Secret>, ApiFailure>> {
