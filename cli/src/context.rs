@@ -131,9 +131,15 @@ impl Context {
         self.get_path(&ResourcePath::of(row, namespace, "", ""), query, codec::JSON).await
     }
 
-    /// Creates an object.
+    /// One object, in the version of a manifest.
+    pub async fn get_as(&self, target: &Target<'_>) -> Result<Value> {
+        self.get_path(&target.path(), Query::new(), codec::JSON).await
+    }
+
+    /// Creates an object, in the version it is written in.
     pub async fn create(&self, row: &KindRow, namespace: &str, object: &Value, query: Query) -> Result<Value> {
-        let mut request = ApiRequest::new(Method::Post, ResourcePath::of(row, namespace, "", ""));
+        let version = version_of(row, object);
+        let mut request = ApiRequest::new(Method::Post, ResourcePath::at(&version, row, namespace, "", ""));
         request.query = query.into_string();
         request.content_type = codec::JSON.to_owned();
         request.body = encode_body(object)?;
@@ -178,12 +184,14 @@ pub struct Target<'a> {
     pub name: &'a str,
     /// Empty for the object itself.
     pub subresource: &'a str,
+    /// What is sent is in this version; empty for the stored one.
+    pub api_version: &'a str,
 }
 
 impl<'a> Target<'a> {
     /// The object itself.
     pub fn of(row: &'a KindRow, namespace: &'a str, name: &'a str) -> Self {
-        Self { row, namespace, name, subresource: "" }
+        Self { row, namespace, name, subresource: "", api_version: "" }
     }
 
     /// An object that was read.
@@ -197,9 +205,22 @@ impl<'a> Target<'a> {
         Self { subresource, ..self }
     }
 
-    fn path(&self) -> String {
-        ResourcePath::of(self.row, self.namespace, self.name, self.subresource)
+    /// The same in the version that a manifest is written in.
+    pub fn as_in(self, manifest: &'a Value) -> Self {
+        Self { api_version: manifest["apiVersion"].as_str().unwrap_or_default(), ..self }
     }
+
+    fn path(&self) -> String {
+        if self.api_version.is_empty() {
+            return ResourcePath::of(self.row, self.namespace, self.name, self.subresource);
+        }
+        ResourcePath::at(self.api_version, self.row, self.namespace, self.name, self.subresource)
+    }
+}
+
+/// The version an object is written in; the stored one where it does not say.
+fn version_of(row: &KindRow, object: &Value) -> String {
+    object["apiVersion"].as_str().map_or_else(|| row.api_version(), str::to_owned)
 }
 
 fn decode(body: &[u8]) -> Result<Value> {

@@ -92,7 +92,8 @@ async fn apply(args: &ApplyArgs, manifest: &Manifest, context: &Context) -> Resu
     let mut tries = 0;
     loop {
         tries += 1;
-        let current = match context.get(row, &namespace, name).await {
+        let target = Target::of(row, &namespace, name).as_in(&manifest.object);
+        let current = match context.get_as(&target).await {
             Ok(current) => current,
             Err(error) if error.is(Reason::NotFound) => {
                 let created = if args.dry_run.is_client() {
@@ -114,7 +115,6 @@ async fn apply(args: &ApplyArgs, manifest: &Manifest, context: &Context) -> Resu
         if args.dry_run.is_client() {
             return Ok((modified, "configured"));
         }
-        let target = Target::of(row, &namespace, name);
         match context.patch(&target, PatchKind::Strategic, &patch, query()?).await {
             Ok(object) => return Ok((object, "configured")),
             Err(error) if error.is(Reason::Conflict) && tries < CONFLICT_LIMIT => {}

@@ -521,3 +521,17 @@ async fn an_edit_goes_through_the_editor() {
     assert!(seen.contains("# error: error converting YAML to JSON: yaml: line"), "{seen}");
     assert!(server.requests().iter().any(|r| r.starts_with("PATCH") && r.contains("{\"spec\":{\"replicas\":5}}")));
 }
+
+#[tokio::test]
+async fn old_manifests_are_sent_in_their_own_version() {
+    let server = FakeServer::with(&[]);
+    let old = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1}\n";
+    for words in [["create", "-f", "-"], ["apply", "-f", "-"]] {
+        server.run_with_input(&words, old).await;
+    }
+    let paths: Vec<String> =
+        server.requests().iter().map(|line| line.split(['?', ' ']).take(2).collect::<Vec<_>>().join(" ")).collect();
+    let collection = "/apis/extensions/v1beta1/namespaces/default/deployments";
+    assert_eq!(paths[0], format!("POST {collection}"));
+    assert!(paths[1..].iter().all(|path| path.ends_with(&format!("{collection}/web"))), "{paths:?}");
+}
