@@ -1,6 +1,7 @@
 //! The controllers: each is a pure function from what is wanted and seen to a plan; one executor carries plans out.
 
 pub mod api;
+pub mod cluster_role_aggregation;
 pub mod controller;
 pub mod deployment;
 pub mod executor;
@@ -16,6 +17,7 @@ pub mod pods;
 pub mod queue;
 pub mod recorder;
 pub mod replicas;
+pub mod root_ca;
 pub mod run;
 pub mod service_account;
 pub mod settings;
@@ -23,3 +25,4 @@ pub mod settings;
 mod simulation;
 pub mod table;
 pub mod taint_eviction;
+pub mod token_secrets;

@@ -54,7 +54,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn settings(&self) -> Settings {
+    fn settings(&self, credentials: &Credentials) -> Settings {
         Settings {
             node_grace: Duration::from_millis(self.node_grace_ms),
             node_settle: Duration::from_millis(self.node_settle_ms),
@@ -62,6 +62,7 @@ impl Arguments {
             secondary_eviction_rate: self.secondary_node_eviction_rate,
             pod_gc_quarantine: Duration::from_millis(self.pod_gc_quarantine_ms),
             terminated_pod_threshold: self.terminated_pod_gc_threshold,
+            authority: credentials.certificate_authority.clone(),
             ..Settings::default()
         }
     }
@@ -88,7 +89,7 @@ async fn main() -> anyhow::Result<()> {
     let clock = Arc::new(move || started.elapsed());
     let executor = Executor::new(BusApi::new(bus.clone()), election.leads(), recorder, clock);
     let caches = Arc::new(Caches::default());
-    let runtime = Runtime::new(caches.clone(), executor, election.leads(), arguments.settings());
+    let runtime = Runtime::new(caches.clone(), executor, election.leads(), arguments.settings(&credentials));
     let mut tasks = JoinSet::new();
     tasks.spawn(write_events(Arc::new(BusApi::new(bus.clone())), events));
     watch::spawn_all(&mut tasks, &bus.kube(), &caches, &runtime);

@@ -207,6 +207,11 @@ pub enum Lookup {
 }
 
 impl Lookup {
+    /// Every object of a kind, whole and at once: found as one object, the list. For kinds of which there are few.
+    pub fn list(row: &'static KindRow) -> Self {
+        Lookup::Object { row, namespace: String::new(), name: String::new() }
+    }
+
     /// The path it reads; two lookups with one path are one.
     pub fn path(&self) -> String {
         match self {

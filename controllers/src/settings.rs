@@ -23,6 +23,8 @@ pub struct Settings {
     pub pod_gc_period: Duration,
     /// Finished pods that are kept.
     pub terminated_pod_threshold: usize,
+    /// Certificate of the authority that the API's servers are checked against, in PEM; empty to publish none.
+    pub authority: String,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             pod_gc_quarantine: Duration::from_secs(5),
             pod_gc_period: Duration::from_secs(5),
             terminated_pod_threshold: 12_500,
+            authority: String::new(),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Every controller there is. A new one is a file with a [`Controller`] row and a line here.
 
 use crate::controller::Controller;
-use crate::{deployment, garbage, namespace, node_lifecycle, pod_gc, replicas, service_account, taint_eviction};
+use crate::{
+    cluster_role_aggregation, deployment, garbage, namespace, node_lifecycle, pod_gc, replicas, root_ca,
+    service_account, taint_eviction, token_secrets,
+};
 
 /// The controllers.
 pub static CONTROLLERS: &[&Controller] = &[
@@ -11,6 +14,9 @@ pub static CONTROLLERS: &[&Controller] = &[
     &garbage::CONTROLLER,
     &namespace::CONTROLLER,
     &service_account::CONTROLLER,
+    &root_ca::CONTROLLER,
+    &token_secrets::CONTROLLER,
+    &cluster_role_aggregation::CONTROLLER,
     &node_lifecycle::CONTROLLER,
     &taint_eviction::CONTROLLER,
     &pod_gc::CONTROLLER,
