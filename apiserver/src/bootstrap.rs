@@ -1,5 +1,6 @@
 //! What every cluster has from the beginning: the leader makes what is missing.
 
+mod api_services;
 mod default_roles;
 
 use crate::pipeline::Api;
@@ -19,7 +20,7 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 const IDENTITY: &str = "admin";
 /// How long to wait before another attempt, in milliseconds.
 const RETRY_MS: u64 = 200;
-/// Roles and bindings written at the same time.
+/// Roles, bindings and APIServices written at the same time.
 const WRITES_IN_FLIGHT_LIMIT: usize = 32;
 
 /// Makes what is missing whenever this apiserver becomes the leader. Ends when the store does.
@@ -51,10 +52,11 @@ pub async fn ensure(api: &Api) -> bool {
     whole && default_roles(api).await
 }
 
-/// Makes and completes the default roles and bindings; whether all are there now.
+/// Makes and completes the default roles and bindings, and what says what is served; whether all are there now.
 async fn default_roles(api: &Api) -> bool {
-    let steps = default_roles::steps(&api.current());
-    let (unmade, others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.method == Method::Post);
+    let state = api.current();
+    let steps = default_roles::steps(&state).into_iter().chain(api_services::steps(&state));
+    let (unmade, others): (Vec<Step>, Vec<Step>) = steps.partition(|step| step.method == Method::Post);
     let mut whole = true;
     // What is deleted is made anew, so deletions come first.
     for steps in [others, unmade] {
@@ -73,7 +75,7 @@ async fn send(api: &Api, step: Step) -> bool {
     // 404, 409: somebody else was faster.
     let done = matches!(code, 200 | 201 | 404 | 409);
     if !done {
-        tracing::warn!(path = step.path, code, "cannot write a default role or binding");
+        tracing::warn!(path = step.path, code, "cannot write a default object");
     }
     done
 }

@@ -4,7 +4,7 @@
 use super::at::At;
 use super::defaulting::{object, put};
 use super::names::{dns_1035_label, dns_subdomain, port_number};
-use super::{Behaviour, PLAIN, WITH_STATUS, prepare, schema_of};
+use super::{Behaviour, NameRule, PLAIN, WITH_STATUS, prepare, schema_of};
 use jiff::Timestamp;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kubus_proto::status::Cause;
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 pub static BEHAVIOUR: Behaviour = Behaviour {
     row: &kubus_proto::kinds::api_service::ROW,
     schema: schema_of!(APIService),
+    // `v1.` is the one of the core group.
+    name: NameRule::PathSegment,
     defaults: |api| {
         let spec = api.as_object_mut().and_then(|api| object(api, "spec"));
         if let Some(service) = spec.and_then(|spec| object(spec, "service")) {
