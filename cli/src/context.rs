@@ -2,6 +2,7 @@
 
 use crate::console::Console;
 use crate::error::{CliError, Result};
+use crate::known_kinds::KnownKinds;
 use crate::server::Server;
 use jiff::{Timestamp, tz::TimeZone};
 use kubus_proto::path::{ResourcePath, encode};
@@ -71,6 +72,8 @@ pub struct Context {
     pub server: Arc<dyn Server>,
     /// Input and output.
     pub console: Arc<Console>,
+    /// The kinds there are.
+    pub kinds: Arc<KnownKinds>,
     /// Namespace given with `-n`.
     pub explicit_namespace: Option<String>,
     /// The time now.
@@ -110,7 +113,12 @@ impl Context {
     }
 
     async fn ask(&self, request: ApiRequest) -> Result<Value> {
-        decode(&self.send(request).await?.body)
+        let response = self.send(request).await?;
+        if response.content_type.is_empty() {
+            return decode(&response.body);
+        }
+        serde_json::from_slice(&response.body)
+            .map_err(|e| CliError::message(format!("the apiserver gave an answer that is none: {e}")))
     }
 
     /// A `GET` of any path.

@@ -92,18 +92,30 @@ impl FakeServer {
         self.requests.lock().expect("requests").clone()
     }
 
+    /// What commands are given, with nowhere to print to.
+    pub(crate) fn context(self: &Arc<Self>) -> Context {
+        let console =
+            Console::new(Box::new(std::io::sink()), Box::new(std::io::sink()), Box::new(std::io::empty()), false);
+        self.context_with(console)
+    }
+
+    fn context_with(self: &Arc<Self>, console: Console) -> Context {
+        Context {
+            server: self.clone(),
+            console: Arc::new(console),
+            kinds: Arc::default(),
+            explicit_namespace: None,
+            clock: || NOW.parse().expect("time"),
+            zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(8)),
+        }
+    }
+
     /// Runs `kubus <line>` with `input` as stdin.
     pub(crate) async fn run_with_input(self: &Arc<Self>, words: &[&str], input: &str) -> Outcome {
         let (out, err) = (Buffer::default(), Buffer::default());
         let input = std::io::Cursor::new(input.as_bytes().to_vec());
         let console = Console::new(Box::new(out.clone()), Box::new(err.clone()), Box::new(input), false);
-        let context = Context {
-            server: self.clone(),
-            console: Arc::new(console),
-            explicit_namespace: None,
-            clock: || NOW.parse().expect("time"),
-            zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(8)),
-        };
+        let context = self.context_with(console);
         let words = std::iter::once("kubus").chain(words.iter().copied());
         let code = crate::run::run_words(words, context).await;
         let text = |buffer: &Buffer| String::from_utf8(buffer.0.lock().expect("buffer").clone()).expect("utf-8");

@@ -32,6 +32,7 @@ Basic commands:
 
 Finding out:
   describe       Show details of a resource and its events
+  explain        Get documentation for a resource and its fields
   events         List events
   logs           Print the logs of a container
   exec           Execute a command in a container
@@ -120,6 +121,7 @@ pub enum Command {
     Edit(commands::edit::EditArgs),
     Events(commands::events::EventsArgs),
     Exec(commands::exec::ExecArgs),
+    Explain(commands::explain::ExplainArgs),
     Expose(commands::expose::ExposeArgs),
     Get(commands::get::GetArgs),
     Label(commands::label::LabelArgs),

@@ -5,10 +5,12 @@ pub mod commands;
 pub mod console;
 pub mod context;
 pub mod describe;
+pub mod discovery;
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod grammar;
+pub mod known_kinds;
 pub mod manifest;
 pub mod merge;
 pub mod printer;

@@ -1,12 +1,12 @@
 //! Objects from files, folders and stdin (`-f`), with errors that name the file, the line and the likely typo.
 
-use crate::console::Console;
+use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::fail;
 use crate::resource_args::most_alike;
 use crate::yaml::parse_documents;
 use clap::Args;
-use kubus_proto::{KIND_TABLE, KindRow, kinds};
+use kubus_proto::KindRow;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -65,11 +65,11 @@ impl Manifest {
 }
 
 /// Everything that `-f` names, in order. What is wrong with one object is in the second list; the others are good.
-pub fn read(files: &FileArgs, console: &Console) -> Result<(Vec<Manifest>, Vec<CliError>)> {
-    let (mut manifests, mut errors) = (Vec::new(), Vec::new());
+pub async fn read(files: &FileArgs, context: &Context) -> Result<(Vec<Manifest>, Vec<CliError>)> {
+    let mut found = Vec::new();
     for name in &files.filename {
         if name == "-" {
-            read_text("STDIN", &console.read_input()?, &mut manifests, &mut errors);
+            read_text("STDIN", &context.console.read_input()?, &mut found);
             continue;
         }
         if name.starts_with("http://") || name.starts_with("https://") {
@@ -83,11 +83,22 @@ pub fn read(files: &FileArgs, console: &Console) -> Result<(Vec<Manifest>, Vec<C
             let shown = file.display().to_string();
             let text =
                 std::fs::read_to_string(&file).map_err(|e| CliError::message(format!("cannot read {shown:?}: {e}")))?;
-            read_text(&shown, &text, &mut manifests, &mut errors);
+            read_text(&shown, &text, &mut found);
         }
     }
-    if manifests.is_empty() && errors.is_empty() {
+    if found.is_empty() {
         fail!("no objects passed to {}", if files.filename.is_empty() { "the command" } else { "-f" });
+    }
+    let (mut manifests, mut errors) = (Vec::new(), Vec::new());
+    for found in found {
+        let recognized = match found {
+            Ok((source, object)) => recognize(source, object, context).await,
+            Err(error) => Err(error),
+        };
+        match recognized {
+            Ok(manifest) => manifests.push(manifest),
+            Err(error) => errors.push(error),
+        }
     }
     Ok((manifests, errors))
 }
@@ -120,11 +131,14 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn read_text(source: &str, text: &str, manifests: &mut Vec<Manifest>, errors: &mut Vec<CliError>) {
+/// An object and its source, or why it cannot be read.
+type Found = Result<(String, Value)>;
+
+fn read_text(source: &str, text: &str, found: &mut Vec<Found>) {
     let documents = match parse_documents(text) {
         Ok(documents) => documents,
         Err(error) => {
-            errors.push(CliError::message(format!("error parsing {source}: {error}")));
+            found.push(Err(CliError::message(format!("error parsing {source}: {error}"))));
             return;
         }
     };
@@ -134,16 +148,11 @@ fn read_text(source: &str, text: &str, manifests: &mut Vec<Manifest>, errors: &m
             (Some(kind), Some(items)) if kind.ends_with("List") => items.clone(),
             _ => vec![document],
         };
-        for object in objects {
-            match recognize(source, &object) {
-                Ok(row) => manifests.push(Manifest { source: source.to_owned(), row, object }),
-                Err(error) => errors.push(error),
-            }
-        }
+        found.extend(objects.into_iter().map(|object| Ok((source.to_owned(), object))));
     }
 }
 
-fn recognize(source: &str, object: &Value) -> Result<&'static KindRow> {
+async fn recognize(source: String, object: Value, context: &Context) -> Result<Manifest> {
     let Some(map) = object.as_object() else {
         fail!("unable to decode {source:?}: an object was expected, but got {object}");
     };
@@ -156,42 +165,52 @@ fn recognize(source: &str, object: &Value) -> Result<&'static KindRow> {
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-    kinds::by_kind(&api_version, &kind).ok_or_else(|| {
-        let metadata = &object["metadata"];
-        let hint = suggestion(&api_version, &kind).map(|hint| format!("\n{hint}")).unwrap_or_default();
-        CliError::message(format!(
-            "resource mapping not found for name: {:?} namespace: {:?} from {source:?}: no matches for kind {kind:?} \
-             in version {api_version:?}\nensure CRDs are installed first{hint}",
-            text(&metadata["name"]),
-            text(&metadata["namespace"]),
-        ))
-    })
+    if let Some(row) = context.kinds.by_kind(&api_version, &kind, context).await? {
+        return Ok(Manifest { source, row, object });
+    }
+    let metadata = &object["metadata"];
+    let hint = suggestion(&api_version, &kind, context).await.map(|hint| format!("\n{hint}")).unwrap_or_default();
+    fail!(
+        "resource mapping not found for name: {:?} namespace: {:?} from {source:?}: no matches for kind {kind:?} \
+         in version {api_version:?}\nensure CRDs are installed first{hint}",
+        text(&metadata["name"]),
+        text(&metadata["namespace"]),
+    )
 }
 
 /// Keys at the top of an object that are no typos of others.
 const KNOWN_KEYS: [&str; 8] = ["kind", "apiVersion", "metadata", "spec", "status", "data", "type", "items"];
 
-fn suggestion(api_version: &str, kind: &str) -> Option<String> {
-    if let Some(row) = KIND_TABLE.iter().find(|row| row.kind == kind) {
-        return Some(format!("did you mean apiVersion {:?}?", row.api_version()));
+async fn suggestion(api_version: &str, kind: &str, context: &Context) -> Option<String> {
+    let all = context.kinds.all(context).await;
+    if let Some(other) = all.iter().find(|other| other.kind == kind) {
+        return Some(format!("did you mean apiVersion {:?}?", other.api_version));
     }
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let of_group = KIND_TABLE.iter().filter(|row| row.group == group).map(|row| row.kind);
-    let alike = most_alike(kind, of_group).or_else(|| most_alike(kind, KIND_TABLE.iter().map(|row| row.kind)))?;
+    let group = |api_version: &str| api_version.split_once('/').map_or(String::new(), |(group, _)| group.to_owned());
+    let of_group = all.iter().filter(|other| group(&other.api_version) == group(api_version));
+    let alike = most_alike(kind, of_group.map(|other| other.kind.as_str()))
+        .or_else(|| most_alike(kind, all.iter().map(|other| other.kind.as_str())))?;
     Some(format!("did you mean {alike:?}?"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::FakeServer;
+
+    fn read_all(source: &str, text: &str) -> Vec<std::result::Result<Manifest, String>> {
+        let context = FakeServer::with(&[]).context();
+        let mut found = Vec::new();
+        read_text(source, text, &mut found);
+        let recognized = |found: Found| {
+            let (source, object) = found?;
+            futures::executor::block_on(recognize(source, object, &context))
+        };
+        found.into_iter().map(|found| recognized(found).map_err(|error| error.to_string())).collect()
+    }
 
     fn read_one(text: &str) -> std::result::Result<Manifest, String> {
-        let (mut manifests, mut errors) = (Vec::new(), Vec::new());
-        read_text("f.yml", text, &mut manifests, &mut errors);
-        match errors.pop() {
-            Some(error) => Err(error.to_string()),
-            None => manifests.pop().ok_or_else(|| "nothing".to_owned()),
-        }
+        read_all("f.yml", text).pop().unwrap_or_else(|| Err("nothing".to_owned()))
     }
 
     #[test]
@@ -228,11 +247,9 @@ mod tests {
 
     #[test]
     fn lists_and_documents_are_spread_out() {
-        let (mut manifests, mut errors) = (Vec::new(), Vec::new());
         let text = "kind: List\napiVersion: v1\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n---\n\
                     {apiVersion: v1, kind: Namespace, metadata: {name: b}}\n";
-        read_text("-", text, &mut manifests, &mut errors);
-        assert!(errors.is_empty(), "{errors:?}");
+        let manifests: Vec<Manifest> = read_all("-", text).into_iter().map(|found| found.expect("an object")).collect();
         assert_eq!(manifests.iter().map(Manifest::name).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(manifests[1].namespace(Some("x")).expect("namespace"), "");
         assert_eq!(manifests[0].namespace(None).expect("namespace"), "default");
@@ -254,11 +271,10 @@ mod tests {
             std::fs::write(folder.path().join(file), pod(name)).expect("file");
         }
         std::fs::write(folder.path().join("readme.txt"), "no").expect("file");
-        let console =
-            Console::new(Box::new(std::io::sink()), Box::new(std::io::sink()), Box::new(std::io::empty()), false);
+        let context = FakeServer::with(&[]).context();
         for (recursive, expected) in [(false, vec!["a", "b"]), (true, vec!["a", "b", "c"])] {
             let files = FileArgs { filename: vec![folder.path().display().to_string()], recursive };
-            let (manifests, errors) = read(&files, &console).expect("manifests");
+            let (manifests, errors) = futures::executor::block_on(read(&files, &context)).expect("manifests");
             assert!(errors.is_empty(), "{errors:?}");
             assert_eq!(manifests.iter().map(Manifest::name).collect::<Vec<_>>(), expected);
         }

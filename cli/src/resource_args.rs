@@ -1,8 +1,9 @@
 //! The grammar of `TYPE[,TYPE] [NAME…]` and `TYPE/NAME…` that most commands share.
 
+use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::fail;
-use kubus_proto::{KIND_TABLE, KindRow, kinds};
+use kubus_proto::KindRow;
 
 /// What was named: a kind, and an object or all of them.
 #[derive(Clone, Debug)]
@@ -22,12 +23,16 @@ pub struct ResourceArgs {
 
 impl ResourceArgs {
     /// Reads the arguments. Empty ones are no error here, since `-f` may stand instead.
-    pub fn parse(words: &[String]) -> Result<Self> {
+    pub async fn parse(words: &[String], context: &Context) -> Result<Self> {
         let Some(first) = words.first() else { return Ok(Self::default()) };
         if words.iter().any(|word| word.contains('/')) {
-            return Ok(Self { args: words.iter().map(|word| slash_form(word)).collect::<Result<_>>()? });
+            let mut args = Vec::new();
+            for word in words {
+                args.push(slash_form(word, context).await?);
+            }
+            return Ok(Self { args });
         }
-        let rows = rows(first)?;
+        let rows = rows(first, context).await?;
         let mut args = Vec::new();
         for row in rows {
             match &words[1..] {
@@ -54,7 +59,7 @@ impl ResourceArgs {
     }
 }
 
-fn slash_form(word: &str) -> Result<ResourceArg> {
+async fn slash_form(word: &str, context: &Context) -> Result<ResourceArg> {
     let Some((kind, name)) = word.split_once('/') else {
         fail!(
             "there is no need to specify a resource type as a separate argument when passing arguments in \
@@ -65,11 +70,11 @@ fn slash_form(word: &str) -> Result<ResourceArg> {
     if kind.is_empty() || name.is_empty() || name.contains('/') {
         fail!("arguments in resource/name form must have a single resource and name");
     }
-    Ok(ResourceArg { row: row(kind)?, name: Some(name.to_owned()) })
+    Ok(ResourceArg { row: row(kind, context).await?, name: Some(name.to_owned()) })
 }
 
 /// Kinds of a comma list; categories such as `all` are spread out.
-fn rows(list: &str) -> Result<Vec<&'static KindRow>> {
+async fn rows(list: &str, context: &Context) -> Result<Vec<&'static KindRow>> {
     let mut found: Vec<&'static KindRow> = Vec::new();
     let mut add = |row: &'static KindRow| {
         if !found.iter().any(|other| std::ptr::eq(*other, row)) {
@@ -77,11 +82,9 @@ fn rows(list: &str) -> Result<Vec<&'static KindRow>> {
         }
     };
     for name in list.split(',').filter(|name| !name.is_empty()) {
-        let mut members: Vec<_> = KIND_TABLE.iter().copied().filter(|row| row.categories.contains(&name)).collect();
-        // By group and name, as discovery tells them to kubectl.
-        members.sort_by_key(|row| (row.group, row.plural));
+        let members = context.kinds.of_category(name, context).await;
         if members.is_empty() {
-            add(row(name)?);
+            add(row(name, context).await?);
         } else {
             members.into_iter().for_each(&mut add);
         }
@@ -93,20 +96,18 @@ fn rows(list: &str) -> Result<Vec<&'static KindRow>> {
 }
 
 /// The kind that a user calls `name`.
-pub fn row(name: &str) -> Result<&'static KindRow> {
-    kinds::by_name(name).ok_or_else(|| {
-        let hint = similar_resource(name).map(|other| format!("\nDid you mean {other:?}?")).unwrap_or_default();
-        CliError::message(format!("the server doesn't have a resource type {name:?}{hint}"))
-    })
+pub async fn row(name: &str, context: &Context) -> Result<&'static KindRow> {
+    if let Some(row) = context.kinds.by_name(name, context).await? {
+        return Ok(row);
+    }
+    let names: Vec<String> = context.kinds.all(context).await.into_iter().flat_map(|kind| kind.names).collect();
+    let alike = most_alike(&name.to_lowercase(), names.iter().map(String::as_str));
+    let hint = alike.map(|other| format!("\nDid you mean {other:?}?")).unwrap_or_default();
+    Err(CliError::message(format!("the server doesn't have a resource type {name:?}{hint}")))
 }
 
 /// Names at least this alike are suggested.
 const LIKENESS: f64 = 0.75;
-
-fn similar_resource(name: &str) -> Option<&'static str> {
-    let names = KIND_TABLE.iter().flat_map(|row| [row.plural, row.singular]);
-    most_alike(&name.to_lowercase(), names)
-}
 
 /// The candidate that reads most like `word`, if any does.
 pub fn most_alike<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -123,7 +124,8 @@ mod tests {
 
     fn parsed(line: &str) -> Result<String> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        let args = ResourceArgs::parse(&words)?;
+        let context = crate::fake::FakeServer::with(&[]).context();
+        let args = futures::executor::block_on(ResourceArgs::parse(&words, &context))?;
         let texts: Vec<String> =
             args.args.iter().map(|a| format!("{}/{}", a.row.plural, a.name.as_deref().unwrap_or("*"))).collect();
         Ok(texts.join(" "))

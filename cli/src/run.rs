@@ -5,6 +5,7 @@ use crate::console::Console;
 use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::grammar::{Cli, Command, GlobalArgs};
+use crate::known_kinds::KnownKinds;
 use crate::server::BusServer;
 use crate::{cluster, fail, grammar};
 use clap::FromArgMatches;
@@ -33,10 +34,17 @@ pub fn main() -> i32 {
         };
         let global = cli.global.clone();
         let timeout = global.request_timeout.filter(|timeout| !timeout.is_zero());
+        // Another cluster than that of the home has kinds of its own.
+        let elsewhere = global.credentials.is_some() || !global.server.is_empty();
+        let kinds = match global.home() {
+            Ok(home) if !elsewhere => KnownKinds::kept_in(home.join("cache").join("kinds.json")),
+            _ => KnownKinds::default(),
+        };
         let server = BusServer::new(move || global.credentials(), timeout);
         let context = Context {
             server: Arc::new(server),
             console,
+            kinds: Arc::new(kinds),
             explicit_namespace: None,
             clock: Timestamp::now,
             zone: TimeZone::system(),
@@ -89,12 +97,12 @@ async fn dispatch(cli: Cli, context: &Context) -> Result<()> {
     let global = cli.global;
     match cli.command {
         Command::Annotate(args) => commands::annotate::run(args, context).await,
-        Command::ApiResources(args) => commands::api_resources::run(args, context),
-        Command::ApiVersions => commands::api_resources::versions(context),
+        Command::ApiResources(args) => commands::api_resources::run(args, context).await,
+        Command::ApiVersions => commands::api_versions::run(context).await,
         Command::Apply(args) => commands::apply::run(args, context).await,
         Command::Autoscale(args) => commands::autoscale::run(args, context).await,
         Command::ClusterInfo => commands::cluster_info::run(&global, context).await,
-        Command::Completion(args) => commands::completion::run(args, context),
+        Command::Completion(args) => commands::completion::run(args, context).await,
         Command::Config(args) => commands::config::run(args, &global, context),
         Command::Cordon(args) => commands::cordon::run(args, true, context).await,
         Command::Create(args) => commands::create::run(args, context).await,
@@ -105,6 +113,7 @@ async fn dispatch(cli: Cli, context: &Context) -> Result<()> {
         Command::Edit(args) => commands::edit::run(args, context).await,
         Command::Events(args) => commands::events::run(args, context).await,
         Command::Exec(args) => commands::exec::run(args, context).await,
+        Command::Explain(args) => commands::explain::run(args, context).await,
         Command::Expose(args) => commands::expose::run(args, context).await,
         Command::Get(args) => commands::get::run(args, context).await,
         Command::Label(args) => commands::label::run(args, context).await,

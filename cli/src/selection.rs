@@ -88,7 +88,7 @@ pub async fn select(context: &Context, selection: &Selection<'_>) -> Result<(Vec
         if !selection.words.is_empty() {
             fail!("when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well");
         }
-        let (manifests, wrong) = manifest::read(selection.files, &context.console)?;
+        let (manifests, wrong) = manifest::read(selection.files, context).await?;
         errors.extend(wrong);
         for manifest in manifests {
             let namespace = manifest.namespace(context.explicit_namespace.as_deref())?;
@@ -99,7 +99,7 @@ pub async fn select(context: &Context, selection: &Selection<'_>) -> Result<(Vec
         }
         return Ok((found, errors));
     }
-    let args = ResourceArgs::parse(selection.words)?;
+    let args = ResourceArgs::parse(selection.words, context).await?;
     if args.is_empty() {
         fail!("one or more resources must be specified as <resource> <name> or <resource>/<name>");
     }

@@ -33,8 +33,8 @@ const FORM: u32 = 1;
 const V3: &str = "/openapi/v3";
 /// Path of the one document of the older version.
 const V2: &str = "/openapi/v2";
-/// What the older document in protobuf is called beside [`v2_protobuf::CONTENT_TYPE`].
-const V2_PROTOBUF_TOO: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/// What older clients call [`v2_protobuf::CONTENT_TYPE`]; it is no media type, since `@` may not stand in one.
+const OLD_V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 /// A document, as its bytes go out.
 #[derive(Clone, Debug)]
@@ -99,10 +99,8 @@ impl OpenApi {
 /// The first form of the older document in `accept` that is known.
 fn v2_media_type(accept: &str) -> &'static str {
     for media in accept.split(',').map(|media| media.split(';').next().unwrap_or_default().trim()) {
-        for known in [v2_protobuf::CONTENT_TYPE, V2_PROTOBUF_TOO] {
-            if media == known {
-                return known;
-            }
+        if matches!(media, v2_protobuf::CONTENT_TYPE | OLD_V2_PROTOBUF) {
+            return v2_protobuf::CONTENT_TYPE;
         }
         if matches!(media, "application/json" | "application/*" | "*/*") {
             break;

@@ -5,7 +5,7 @@ use prost::{Message, Oneof};
 use serde_json::{Map, Value};
 
 /// Media type of the document.
-pub const CONTENT_TYPE: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+pub const CONTENT_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 #[derive(Clone, PartialEq, Message)]
 struct Document {

@@ -1,11 +1,11 @@
-//! `kubus api-resources` and `kubus api-versions`: the kinds table.
+//! `kubus api-resources`: the kinds that the server says it serves.
 
 use crate::context::Context;
+use crate::discovery::{self, Resource};
 use crate::error::Result;
 use crate::fail;
 use crate::printer::tabwriter::TabWriter;
 use clap::Args;
-use kubus_proto::{KIND_TABLE, KindRow};
 
 /// Print the kinds there are
 #[derive(Args, Clone, Debug)]
@@ -22,60 +22,69 @@ pub struct ApiResourcesArgs {
     /// Only kinds of one API group
     #[arg(long, value_name = "GROUP")]
     api_group: Option<String>,
+    /// Only kinds that all of these can be done with, e.g. list,watch
+    #[arg(long, value_delimiter = ',', value_name = "VERBS")]
+    verbs: Vec<String>,
+    /// Only kinds that are in all of these categories
+    #[arg(long, value_delimiter = ',', value_name = "CATEGORIES")]
+    categories: Vec<String>,
+    /// Sort by name or by kind, not by group
+    #[arg(long, value_name = "FIELD")]
+    sort_by: Option<String>,
+    /// The kinds the server told before are as good (they are asked for all the same)
+    #[arg(long, hide = true)]
+    cached: bool,
 }
 
-/// Runs `kubus api-resources`.
-pub fn run(args: ApiResourcesArgs, context: &Context) -> Result<()> {
-    let mut rows: Vec<&KindRow> = KIND_TABLE
-        .iter()
-        .copied()
-        .filter(|row| args.namespaced.is_none_or(|namespaced| row.namespaced == namespaced))
-        .filter(|row| args.api_group.as_deref().is_none_or(|group| row.group == group))
-        .collect();
-    rows.sort_by_key(|row| (row.group, row.plural));
-    let wide = match args.output.as_deref() {
-        None => false,
-        Some("wide") => true,
-        Some("name") => {
-            rows.iter().for_each(|row| context.console.line(&row.qualified()));
-            return Ok(());
-        }
-        Some(other) => fail!("--output {other} is not available"),
+/// Runs the command.
+pub async fn run(args: ApiResourcesArgs, context: &Context) -> Result<()> {
+    let output = args.output.as_deref().unwrap_or_default();
+    if !matches!(output, "" | "wide" | "name") {
+        fail!("--output {output} is not available");
+    }
+    let sort: fn(&Resource) -> &str = match args.sort_by.as_deref() {
+        None | Some("") => |resource| &resource.group,
+        Some("name") => |resource| &resource.plural,
+        Some("kind") => |resource| &resource.kind,
+        Some(_) => fail!("--sort-by accepts only name or kind"),
     };
+    let mut resources = discovery::fetch(context).await?;
+    resources.retain(|resource| {
+        let all = |wanted: &[String], has: &[String]| wanted.iter().all(|name| has.contains(name));
+        resource.preferred
+            && args.namespaced.is_none_or(|namespaced| resource.namespaced == namespaced)
+            && args.api_group.as_deref().is_none_or(|group| resource.group == group)
+            && all(&args.verbs, &resource.verbs)
+            && all(&args.categories, &resource.categories)
+    });
+    resources.sort_by(|a, b| (sort(a), &a.plural).cmp(&(sort(b), &b.plural)));
+    if output == "name" {
+        resources.iter().for_each(|resource| context.console.line(&resource.qualified()));
+        return Ok(());
+    }
+    context.console.print(&table(&resources, output == "wide", !args.no_headers));
+    Ok(())
+}
+
+fn table(resources: &[Resource], wide: bool, headers: bool) -> String {
     let mut writer = TabWriter::for_tables();
-    if !args.no_headers {
+    if headers {
         let more = if wide { "\tVERBS\tCATEGORIES" } else { "" };
         writer.write(&format!("NAME\tSHORTNAMES\tAPIVERSION\tNAMESPACED\tKIND{more}\n"));
     }
-    for row in rows {
+    for resource in resources {
         let mut line = format!(
             "{}\t{}\t{}\t{}\t{}",
-            row.plural,
-            row.short_names.join(","),
-            row.api_version(),
-            row.namespaced,
-            row.kind
+            resource.plural,
+            resource.short_names.join(","),
+            resource.api_version(),
+            resource.namespaced,
+            resource.kind
         );
         if wide {
-            let verbs: Vec<&str> = row.verbs.iter().map(|verb| verb.as_str()).collect();
-            line.push_str(&format!("\t{}\t{}", verbs.join(","), row.categories.join(",")));
+            line.push_str(&format!("\t{}\t{}", resource.verbs.join(","), resource.categories.join(",")));
         }
         writer.write(&format!("{line}\n"));
     }
-    context.console.print(&writer.flush());
-    Ok(())
-}
-
-/// Runs `kubus api-versions`.
-pub fn versions(context: &Context) -> Result<()> {
-    let mut versions: Vec<String> = KIND_TABLE
-        .iter()
-        .flat_map(|row| {
-            row.versions().map(|v| if row.group.is_empty() { v.to_owned() } else { format!("{}/{v}", row.group) })
-        })
-        .collect();
-    versions.sort();
-    versions.dedup();
-    versions.iter().for_each(|version| context.console.line(version));
-    Ok(())
+    writer.flush()
 }

@@ -53,7 +53,7 @@ pub async fn run(args: ApplyArgs, context: &Context) -> Result<()> {
     let output = Output::parse(args.output.as_deref())?;
     let selector = Selector::parse(args.selector.as_deref().unwrap_or_default())
         .map_err(|error| CliError::message(error.to_string()))?;
-    let (manifests, mut errors) = manifest::read(&args.files, &context.console)?;
+    let (manifests, mut errors) = manifest::read(&args.files, context).await?;
     for manifest in manifests {
         if !selector.matches(&manifest.row.selectable(&manifest.object).labels) {
             continue;

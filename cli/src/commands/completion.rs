@@ -14,7 +14,7 @@ pub struct CompletionArgs {
 }
 
 /// Runs the command.
-pub fn run(args: CompletionArgs, context: &Context) -> Result<()> {
+pub async fn run(args: CompletionArgs, context: &Context) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "kubus", &mut script);
     context.console.write(&script);

@@ -251,7 +251,7 @@ async fn from_files(files: &FileArgs, common: &CommonArgs, context: &Context) ->
     if files.is_empty() {
         fail!("must specify one of -f and -k, or what to create (see 'kubus create --help')");
     }
-    let (manifests, mut errors) = manifest::read(files, &context.console)?;
+    let (manifests, mut errors) = manifest::read(files, context).await?;
     for manifest in manifests {
         let namespace = manifest.namespace(context.explicit_namespace.as_deref())?;
         if let Err(error) = create(manifest.row, &namespace, &manifest.object, &manifest.source, common, context).await

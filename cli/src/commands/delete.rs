@@ -159,7 +159,7 @@ async fn find(args: &DeleteArgs, context: &Context, errors: &mut Vec<CliError>) 
         if !args.resources.is_empty() {
             fail!("when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well");
         }
-        let (manifests, wrong) = manifest::read(&args.files, &context.console)?;
+        let (manifests, wrong) = manifest::read(&args.files, context).await?;
         errors.extend(wrong);
         for manifest in manifests {
             let namespace = manifest.namespace(context.explicit_namespace.as_deref())?;
@@ -172,7 +172,7 @@ async fn find(args: &DeleteArgs, context: &Context, errors: &mut Vec<CliError>) 
         }
         return Ok(doomed);
     }
-    let named = ResourceArgs::parse(&args.resources)?;
+    let named = ResourceArgs::parse(&args.resources, context).await?;
     if named.is_empty() {
         fail!(
             "You must provide one or more resources by argument or filename.\nExample resource specifications \

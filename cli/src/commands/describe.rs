@@ -30,7 +30,7 @@ pub struct DescribeArgs {
 
 /// Runs the command.
 pub async fn run(args: DescribeArgs, context: &Context) -> Result<()> {
-    let named = ResourceArgs::parse(&args.resources)?;
+    let named = ResourceArgs::parse(&args.resources, context).await?;
     if named.is_empty() && args.files.is_empty() {
         fail!(
             "You must specify the type of resource to describe. Use \"kubus api-resources\" for a complete list of supported resources."

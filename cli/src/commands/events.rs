@@ -43,7 +43,7 @@ pub async fn run(args: EventsArgs, context: &Context) -> Result<()> {
     let output = Output::parse(args.output.as_deref())?;
     let mut fields = Vec::new();
     if let Some(object) = &args.object {
-        match ResourceArgs::parse(std::slice::from_ref(object))?.args.as_slice() {
+        match ResourceArgs::parse(std::slice::from_ref(object), context).await?.args.as_slice() {
             [arg] if arg.name.is_some() => {
                 fields.push(format!("involvedObject.kind={}", arg.row.kind));
                 fields.push(format!("involvedObject.name={}", arg.name.as_deref().unwrap_or_default()));

@@ -75,7 +75,7 @@ struct Group {
 pub async fn run(args: GetArgs, context: &Context) -> Result<()> {
     let output = Output::parse(args.output.as_deref())?;
     let mut errors = Vec::new();
-    let (groups, several_kinds) = groups(&args, context, &mut errors)?;
+    let (groups, several_kinds) = groups(&args, context, &mut errors).await?;
     if args.watch || args.watch_only {
         CliError::all(errors)?;
         return watch(&args, context, &output, &groups).await;
@@ -99,7 +99,7 @@ pub async fn run(args: GetArgs, context: &Context) -> Result<()> {
     CliError::all(errors)
 }
 
-fn groups(args: &GetArgs, context: &Context, errors: &mut Vec<CliError>) -> Result<(Vec<Group>, bool)> {
+async fn groups(args: &GetArgs, context: &Context, errors: &mut Vec<CliError>) -> Result<(Vec<Group>, bool)> {
     let mut groups: Vec<Group> = Vec::new();
     let mut add = |row: &'static KindRow, namespace: String, name: Option<String>| {
         let all = name.is_none();
@@ -109,7 +109,7 @@ fn groups(args: &GetArgs, context: &Context, errors: &mut Vec<CliError>) -> Resu
         }
     };
     if args.files.is_empty() {
-        let named = ResourceArgs::parse(&args.resources)?;
+        let named = ResourceArgs::parse(&args.resources, context).await?;
         if named.is_empty() {
             context.console.error_line(
                 "You must specify the type of resource to get. Use \"kubus api-resources\" for a complete list of \
@@ -131,7 +131,7 @@ fn groups(args: &GetArgs, context: &Context, errors: &mut Vec<CliError>) -> Resu
         if !args.resources.is_empty() {
             fail!("when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well");
         }
-        let (manifests, wrong) = manifest::read(&args.files, &context.console)?;
+        let (manifests, wrong) = manifest::read(&args.files, context).await?;
         errors.extend(wrong);
         for manifest in manifests {
             let namespace = manifest.namespace(context.explicit_namespace.as_deref())?;

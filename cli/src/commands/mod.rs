@@ -2,6 +2,7 @@
 
 pub mod annotate;
 pub mod api_resources;
+pub mod api_versions;
 pub mod apply;
 pub mod autoscale;
 pub mod cluster_info;
@@ -16,6 +17,7 @@ mod dry_run;
 pub mod edit;
 pub mod events;
 pub mod exec;
+pub mod explain;
 pub mod expose;
 pub mod get;
 mod key_values;
@@ -30,5 +32,7 @@ pub mod taint;
 pub mod version;
 pub mod wait;
 
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod tests;

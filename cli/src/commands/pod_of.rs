@@ -17,7 +17,7 @@ pub(super) async fn one(word: &str, context: &Context) -> Result<Value> {
     let Some((kind, name)) = word.split_once('/') else {
         return context.get(&pod::ROW, context.namespace(), word).await;
     };
-    let row = resource_args::row(kind)?;
+    let row = resource_args::row(kind, context).await?;
     if row.kind == "Pod" {
         return context.get(row, context.namespace(), name).await;
     }

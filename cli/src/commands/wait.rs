@@ -93,7 +93,7 @@ impl Condition {
 pub async fn run(args: WaitArgs, context: &Context) -> Result<()> {
     let condition = Condition::parse(&args.condition)?;
     let mut targets = Vec::new();
-    let named = ResourceArgs::parse(&args.resources)?;
+    let named = ResourceArgs::parse(&args.resources, context).await?;
     let mut errors = Vec::new();
     if matches!(condition, Condition::Create) && named.has_names() && !named.has_kinds() {
         // What is waited for need not be there yet.

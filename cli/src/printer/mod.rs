@@ -146,7 +146,12 @@ fn names(object: &Value) -> String {
             let name = text(&item["metadata"]["name"]);
             match kinds::by_kind(&text(&item["apiVersion"]), &text(&item["kind"])) {
                 Some(row) => format!("{}\n", full_name(row, &name)),
-                None => format!("{}/{name}\n", text(&item["kind"]).to_lowercase()),
+                None => {
+                    let api_version = text(&item["apiVersion"]);
+                    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+                    let kind = text(&item["kind"]).to_lowercase();
+                    format!("{}/{name}\n", kubus_proto::status::qualified(&kind, group))
+                }
             }
         })
         .collect()

@@ -34,7 +34,7 @@ pub(super) async fn object(args: &JobArgs, context: &Context) -> Result<Value> {
             if !args.command.is_empty() {
                 fail!("cannot specify --from and command");
             }
-            let row = resource_args::row(kind)?;
+            let row = resource_args::row(kind, context).await?;
             if row.kind != "CronJob" {
                 fail!("from must be an existing cronjob");
             }
