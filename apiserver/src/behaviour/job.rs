@@ -26,6 +26,10 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
         generate_selector(job);
         take_labels(job);
     },
+    prepare_update: |new, old| {
+        prepare::keep_status(new, old);
+        take_labels(new);
+    },
     rules: |job, causes| check(job, causes, validate_job),
     update_rules,
     status_rules: |new, _, causes| {
@@ -47,7 +51,6 @@ fn defaults(job: &mut Value) {
     let Some(spec) = job.as_object_mut().and_then(|job| object_or_new(job, "spec")) else { return };
     default_template(spec);
     default_job_spec(spec);
-    take_labels(job);
 }
 
 /// Defaults of the spec of a Job beside its template. The template of a CronJob keeps what it says.
@@ -70,7 +73,7 @@ fn default_job_spec(spec: &mut Map<String, Value>) {
     put_filled(spec, "podReplacementPolicy", if failed_only { "Failed" } else { "TerminatingOrFailed" });
 }
 
-/// A job without labels has those of its pods.
+/// A job without labels has those of its pods, the generated ones too.
 fn take_labels(job: &mut Value) {
     let labels = job["spec"]["template"]["metadata"]["labels"].clone();
     let own = &job["metadata"]["labels"];
@@ -234,7 +237,7 @@ mod tests {
             assert_eq!(fields(BEHAVIOUR.validate(&job(spec.clone()))), expected, "{spec}");
         }
         let made = job(json!({"template": {"metadata": {"labels": {"app": "a"}}}}));
-        assert_eq!(made["metadata"]["labels"], json!({"app": "a"}));
+        assert_eq!(made["metadata"]["labels"], made["spec"]["template"]["metadata"]["labels"]);
         assert_eq!(made["spec"]["selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}}));
         assert_eq!(made["spec"]["template"]["metadata"]["labels"].as_object().map(Map::len), Some(5));
     }

@@ -278,9 +278,6 @@ pub fn of(row: &KindRow) -> &'static Behaviour {
 }
 
 #[cfg(test)]
-mod facts_tests;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 

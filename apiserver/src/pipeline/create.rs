@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::commit::Decision;
-use super::{Api, admission, answer, internal, metadata};
+use super::{Api, admission, allocation, answer, internal, metadata};
 use crate::convert;
 use crate::state::{Action, Draft, Key, Op, Require, State};
 use bytes::Bytes;
@@ -52,10 +52,10 @@ impl Api {
                 None => draft.insert(encode(row, &object)?),
             };
             if dry {
-                return Ok(Decision::Tried(tried(&object)?));
+                return Ok(allocation::allocate(row, state, Decision::Tried(tried(&object)?))?);
             }
             let put = Op { key: key_of(row, &object), require: Require::absent(), action: Action::Put(draft.clone()) };
-            Ok(Decision::Write(home.into_iter().chain([put]).collect()))
+            Ok(allocation::allocate(row, state, Decision::Write(home.into_iter().chain([put]).collect()))?)
         });
         Ok(ApiResponse { warnings, ..answer::bytes(201, written.await?.bytes()) })
     }

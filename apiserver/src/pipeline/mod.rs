@@ -1,6 +1,7 @@
 //! The way of a request: who asks, what for, may they, on which state, and what is answered. One file a verb.
 
 mod admission;
+pub mod allocation;
 mod answer;
 mod bind;
 mod call;

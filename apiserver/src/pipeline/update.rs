@@ -4,7 +4,7 @@ use super::call::Call;
 use super::commit::Decision;
 use super::consult::Stop;
 use super::revise::{Part, Revision};
-use super::{Api, answer, internal};
+use super::{Api, allocation, answer, internal};
 use crate::behaviour::FieldValidation;
 use crate::state::{Object, State};
 use kubus_proto::{ApiError, ApiResponse};
@@ -35,7 +35,7 @@ impl Api {
             let old = current.decode().map_err(|e| internal("a stored object cannot be decoded", &e))?;
             let decision = decide(current, &old)?;
             call.guard_decision(state, &old, &decision)?;
-            Ok(self.fill_decision(call.row(), state, decision)?)
+            Ok(allocation::allocate(call.row(), state, self.fill_decision(call.row(), state, decision)?)?)
         };
         Ok(self.commit(call.request_id(), Some(&key), decide).await?.bytes())
     }

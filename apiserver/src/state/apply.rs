@@ -63,8 +63,16 @@ impl State {
             Action::Check => return Ok(current.map_or(0, |object| object.revision)),
             Action::Delete if current.is_none() => return Err(Conflict::Missing),
             Action::Delete => None,
-            Action::Put(draft) => Some(Arc::new(draft.complete(revision))),
+            Action::Put(draft) => match self.taken(&op.key, &draft.claims) {
+                Some(claim) => return Err(Conflict::Claimed { claim: claim.to_owned() }),
+                None => Some(Arc::new(draft.complete(revision))),
+            },
         };
+        let claims = |object: &Option<Arc<Object>>| object.as_ref().map(|o| o.claims.clone()).unwrap_or_default();
+        let (held, claimed) = (claims(&current), claims(&after));
+        if !held.is_empty() || !claimed.is_empty() {
+            self.hold(&op.key, &held, &claimed);
+        }
         let resource: Arc<str> = match self.resources.get_key_value(op.key.resource.as_str()) {
             Some((resource, _)) => resource.clone(),
             None => op.key.resource.into(),

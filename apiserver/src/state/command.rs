@@ -120,4 +120,9 @@ pub enum Conflict {
         /// The one it has.
         actual: String,
     },
+    /// Another object holds what it claims.
+    Claimed {
+        /// The claim.
+        claim: String,
+    },
 }

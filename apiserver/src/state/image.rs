@@ -112,6 +112,7 @@ impl State {
             state.resources.insert(rows.resource.into(), resource);
         }
         for (key, object) in image.objects {
+            state.hold(&key, &[], &object.claims);
             let resource = state.interned(&key.resource);
             let name = Arc::new(Name { namespace: key.namespace.into(), name: key.name.into() });
             state.resources.entry(resource).or_default().objects.insert(name, object);

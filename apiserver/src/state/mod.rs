@@ -4,6 +4,7 @@
 //! a list is never torn.
 
 mod apply;
+pub mod claims;
 mod command;
 mod image;
 mod key;
@@ -53,6 +54,8 @@ pub struct State {
     /// The latest clock of any leader, in milliseconds since 1970.
     now_ms: i64,
     resources: OrdMap<Arc<str>, Resource>,
+    /// Who holds what only one may hold.
+    claims: OrdMap<Box<str>, Arc<Key>>,
     log: log::ChangeLog,
     limits: Limits,
 }

@@ -1,6 +1,7 @@
 //! Encoded objects: a draft with a hole where its resourceVersion goes, and the complete object apply makes of it.
 //! An object is encoded once, by the pipeline; log, state and events pass the same bytes on.
 
+use super::claims::{self, Claims};
 use bytes::Bytes;
 use kubus_proto::codec::{self, CodecError};
 use kubus_proto::event::Selectable;
@@ -55,6 +56,9 @@ pub struct Draft {
     pub selectable: PackedSelectable,
     /// The node that follows this object, empty for none.
     pub scope: String,
+    /// What it holds that no other object may.
+    #[serde(default)]
+    pub claims: Claims,
 }
 
 impl Draft {
@@ -89,6 +93,7 @@ impl Draft {
             uid: metadata.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
             selectable: PackedSelectable::encode(&row.selectable(object))?,
             scope: (row.scope)(object),
+            claims: claims::of(row, object),
         })
     }
 
@@ -101,6 +106,7 @@ impl Draft {
             uid: self.uid,
             packed: self.selectable,
             scope: self.scope,
+            claims: self.claims,
         }
     }
 }
@@ -146,6 +152,8 @@ pub struct Object {
     pub scope: String,
     hole: u32,
     packed: PackedSelectable,
+    #[serde(default)]
+    pub(super) claims: Claims,
 }
 
 impl Object {

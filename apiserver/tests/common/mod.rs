@@ -5,13 +5,14 @@ use futures::future::{BoxFuture, FutureExt};
 use kubus_apiserver::bootstrap;
 use kubus_apiserver::pipeline::{Api, OpenStreams};
 use kubus_apiserver::state::{Limits, State};
-use kubus_apiserver::store::Local;
+use kubus_apiserver::store::{Consensus, Local};
 use kubus_proto::request::Method;
 use kubus_proto::stream::OpenStream;
 use kubus_proto::user::{Credential, OnBehalf, UserInfo};
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, codec};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use tokio::sync::OnceCell;
 
 /// Remembers the streams it was asked for.
 #[derive(Clone, Default)]
@@ -52,15 +53,27 @@ pub struct Answer {
 
 impl Cluster {
     pub async fn new() -> Self {
-        Self::with_limits(Limits::default()).await
+        // What every cluster begins with is made once in a process.
+        static BEGINNING: OnceCell<Arc<State>> = OnceCell::const_new();
+        let begin = async || {
+            let store = Arc::new(Local::new(State::default()));
+            let cluster = Self::over(store.clone());
+            assert!(bootstrap::ensure(&cluster.api).await, "what every cluster has");
+            store.state()
+        };
+        let state = BEGINNING.get_or_init(begin).await;
+        Self::over(Arc::new(Local::new(State::clone(state))))
     }
 
     pub async fn with_limits(limits: Limits) -> Self {
-        let opened = Opened::default();
-        let store = Arc::new(Local::new(State::with_limits(limits)));
-        let cluster = Self { api: Api::new(store, Arc::new(opened.clone())), opened };
-        assert!(bootstrap::ensure(&cluster.api).await, "namespaces");
+        let cluster = Self::over(Arc::new(Local::new(State::with_limits(limits))));
+        assert!(bootstrap::ensure(&cluster.api).await, "what every cluster has");
         cluster
+    }
+
+    fn over(store: Arc<Local>) -> Self {
+        let opened = Opened::default();
+        Self { api: Api::new(store, Arc::new(opened.clone())), opened }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
