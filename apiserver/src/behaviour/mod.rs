@@ -51,6 +51,7 @@ mod persistent_volume;
 mod persistent_volume_claim;
 mod pod;
 mod pod_disruption_budget;
+pub mod pod_parts;
 mod pod_spec;
 mod pod_template;
 mod prepare;

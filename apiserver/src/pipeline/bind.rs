@@ -96,6 +96,18 @@ impl Api {
         answer::value(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
     }
 
+    /// Binds the pod that a Binding in the collection names.
+    pub(super) async fn bind_named(&self, call: &Call) -> Result<ApiResponse, ApiError> {
+        let body = call.value()?;
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        if name.is_empty() {
+            let cause = causes::required("metadata.name", "name or generateName is required");
+            return Err(ApiError::invalid("", "Binding", "", vec![cause]));
+        }
+        call.authorize_named(&self.store.state(), name)?;
+        self.bind_one(&call.about(&pod::ROW, name, "binding")).await
+    }
+
     /// Binds many pods; each answer stands in the place of its binding.
     pub(super) async fn bind_batch(&self, call: PathCall) -> Result<ApiResponse, ApiError> {
         call.authorize(&self.store.state())?;

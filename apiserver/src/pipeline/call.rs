@@ -43,6 +43,7 @@ pub struct PathCall {
 }
 
 /// A request for objects.
+#[derive(Clone)]
 pub struct Call {
     /// Who asks.
     pub caller: Caller,
@@ -119,6 +120,19 @@ impl Call {
         let call =
             Self { caller, access, id, verb, path, query, content_type, accept, body, selected_node, selected_name };
         Ok(Wanted::Resource(call))
+    }
+
+    /// The same request for another object of its namespace.
+    pub fn about(&self, row: &'static KindRow, name: &str, subresource: &str) -> Self {
+        let path = ResourcePath {
+            row,
+            version: row.version.to_owned(),
+            served: None,
+            namespace: self.path.namespace.clone(),
+            name: name.to_owned(),
+            subresource: subresource.to_owned(),
+        };
+        Self { path, ..self.clone() }
     }
 
     /// Row of the kind.

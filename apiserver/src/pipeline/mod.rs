@@ -6,6 +6,7 @@ mod answer;
 mod bind;
 mod call;
 mod commit;
+mod component_status;
 mod connect;
 mod consult;
 mod continuation;
@@ -42,7 +43,7 @@ use crate::state::State;
 use crate::store::{Consensus, StoreError};
 use crate::webhook::Webhooks;
 use call::{Call, Wanted};
-use kubus_proto::{ApiError, ApiRequest, ApiResponse, Reason, Verb};
+use kubus_proto::{ApiError, ApiRequest, ApiResponse, KindRow, Reason, Verb};
 use lines::Lines;
 use kubus_proto::kinds::review;
 use revise::Part;
@@ -99,9 +100,12 @@ impl Api {
 
     async fn carry_out(&self, call: &Call) -> Result<ApiResponse, ApiError> {
         match (call.path.subresource.as_str(), call.verb) {
+            ("", Verb::Get | Verb::List) if is_computed(call.row()) => self.component_statuses(call).await,
             ("" | "status" | "approval", Verb::Get) => self.get(call).await,
+            ("ephemeralcontainers" | "resize", Verb::Get) => self.get(call).await,
             ("", Verb::List) => self.list(call).await,
             ("", Verb::Watch) => self.watch(call).await,
+            ("", Verb::Create) if is_binding(call.row()) => self.bind_named(call).await,
             ("", Verb::Create) => self.create(call).await,
             ("", Verb::Update) => self.update(call, Part::Whole).await,
             ("", Verb::Create) if review::is_one(call.row()) => self.review(call).await,
@@ -112,6 +116,10 @@ impl Api {
             ("status", Verb::Patch) => self.patch(call, Part::Status).await,
             ("approval", Verb::Update) => self.update(call, Part::Approval).await,
             ("approval", Verb::Patch) => self.patch(call, Part::Approval).await,
+            ("ephemeralcontainers", Verb::Update) => self.update(call, Part::EphemeralContainers).await,
+            ("ephemeralcontainers", Verb::Patch) => self.patch(call, Part::EphemeralContainers).await,
+            ("resize", Verb::Update) => self.update(call, Part::Resize).await,
+            ("resize", Verb::Patch) => self.patch(call, Part::Resize).await,
             ("finalize", Verb::Update) => self.update(call, Part::Finalizers).await,
             ("scale", Verb::Get) => self.get_scale(call).await,
             ("scale", Verb::Update) => self.update_scale(call).await,
@@ -125,6 +133,16 @@ impl Api {
             _ => Err(call::not_allowed()),
         }
     }
+}
+
+/// ComponentStatuses are made when they are asked for.
+fn is_computed(row: &KindRow) -> bool {
+    row.group.is_empty() && row.plural == "componentstatuses"
+}
+
+/// Bindings change their pods and are not stored.
+fn is_binding(row: &KindRow) -> bool {
+    row.group.is_empty() && row.plural == "bindings"
 }
 
 /// What a failure of the store is to a client.

@@ -4,7 +4,7 @@ use super::consult::Stop;
 use super::create::{encode, refuse, tried};
 use super::removal;
 use super::{commit::Decision, metadata};
-use crate::behaviour::{self, Behaviour, FieldValidation, causes, certificate_signing_request};
+use crate::behaviour::{self, Behaviour, FieldValidation, causes, certificate_signing_request, pod_parts};
 use crate::convert;
 use crate::state::{Action, Key, Object, Op, Require};
 use jiff::Timestamp;
@@ -24,6 +24,10 @@ pub enum Part {
     Finalizers,
     /// The decision about a CertificateSigningRequest.
     Approval,
+    /// The ephemeral containers of a pod.
+    EphemeralContainers,
+    /// What the containers of a pod may use.
+    Resize,
 }
 
 /// A change that is asked for.
@@ -69,6 +73,14 @@ impl Revision<'_> {
             Part::Status => wrong.extend(behaviour.validate_status(&new, old)),
             Part::Finalizers => {}
             Part::Approval => certificate_signing_request::approval_rules(&new, old, &mut wrong),
+            Part::EphemeralContainers => {
+                (behaviour.rules)(&new, &mut wrong);
+                pod_parts::ephemeral_rules(&new, old, &mut wrong);
+            }
+            Part::Resize => {
+                (behaviour.rules)(&new, &mut wrong);
+                pod_parts::resize_rules(&new, old, &mut wrong);
+            }
         }
         refuse(row, &new, wrong)?;
         if self.part == Part::Whole {
@@ -93,6 +105,8 @@ impl Revision<'_> {
             Part::Whole => (behaviour.prepare_update)(new, old),
             Part::Status => (behaviour.prepare_status)(new, old),
             Part::Approval => certificate_signing_request::prepare_approval(new, old, Timestamp::now()),
+            Part::EphemeralContainers => pod_parts::prepare_ephemeral(new, old),
+            Part::Resize => pod_parts::prepare_resize(new, old),
             Part::Finalizers => {
                 let finalizers = new["spec"]["finalizers"].take();
                 *new = old.clone();
@@ -104,7 +118,8 @@ impl Revision<'_> {
             }
         }
         metadata::prepare_update(new, old);
-        if self.part == Part::Whole && (behaviour.spec_changed)(new, old) {
+        let changes_spec = matches!(self.part, Part::Whole | Part::EphemeralContainers | Part::Resize);
+        if changes_spec && (behaviour.spec_changed)(new, old) {
             metadata::bump_generation(new);
         }
     }

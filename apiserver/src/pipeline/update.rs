@@ -49,8 +49,10 @@ impl Call {
             verb: self.verb,
             part,
             validation: match part {
-                Part::Whole | Part::Status | Part::Approval => self.query.field_validation()?,
                 Part::Finalizers => FieldValidation::Ignore,
+                Part::Whole | Part::Status | Part::Approval | Part::EphemeralContainers | Part::Resize => {
+                    self.query.field_validation()?
+                }
             },
             dry_run: self.query.dry_run("UpdateOptions")?,
         })

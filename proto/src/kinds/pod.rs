@@ -1,6 +1,6 @@
 //! Pod: containers that share a network, a host name and a fate.
 
-use super::{ALL_VERBS, Fields, KindRow, Subresource, Verb, cells, status};
+use super::{ALL_VERBS, Fields, KindRow, Subresource, VIEW_VERBS, Verb, cells, status};
 use crate::table::{AGE, NAME, text, wide};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -24,11 +24,13 @@ pub static ROW: KindRow = KindRow {
     subresources: &[
         Subresource { name: "attach", kind: "PodAttachOptions", group_version: "", verbs: CONNECT },
         Subresource { name: "binding", kind: "Binding", group_version: "", verbs: &[Verb::Create] },
+        Subresource { name: "ephemeralcontainers", kind: "Pod", group_version: "", verbs: VIEW_VERBS },
         Subresource { name: "eviction", kind: "Eviction", group_version: "policy/v1", verbs: &[Verb::Create] },
         Subresource { name: "exec", kind: "PodExecOptions", group_version: "", verbs: CONNECT },
         Subresource { name: "log", kind: "Pod", group_version: "", verbs: &[Verb::Get] },
         Subresource { name: "portforward", kind: "PodPortForwardOptions", group_version: "", verbs: CONNECT },
         Subresource { name: "proxy", kind: "PodProxyOptions", group_version: "", verbs: PROXY },
+        Subresource { name: "resize", kind: "Pod", group_version: "", verbs: VIEW_VERBS },
         status("Pod"),
     ],
     columns: &[
