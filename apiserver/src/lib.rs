@@ -1,5 +1,6 @@
 //! The API server: pipeline, kinds, patch, Raft, store, event publishing. It dials no node.
 
+pub mod admission;
 pub mod authenticate;
 pub mod authorize;
 pub mod behaviour;
@@ -11,6 +12,7 @@ pub mod openapi;
 pub mod patch;
 pub mod pipeline;
 pub mod publish;
+pub mod quota_status;
 pub mod raft;
 pub mod schema;
 pub mod server;

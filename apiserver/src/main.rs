@@ -4,11 +4,11 @@ use anyhow::Context;
 use clap::Parser;
 use kubus_apiserver::authenticate::jws::SigningKey;
 use kubus_apiserver::authenticate::tokens::Tokens;
-use kubus_apiserver::bootstrap;
 use kubus_apiserver::pipeline::Api;
 use kubus_apiserver::raft::{RaftOptions, Replica};
 use kubus_apiserver::server::{BusStreams, Server};
 use kubus_apiserver::store::Consensus;
+use kubus_apiserver::{bootstrap, quota_status};
 use kubus_client::{Bus, Credentials};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -69,6 +69,7 @@ async fn main() -> anyhow::Result<()> {
         api = api.with_tokens(Tokens::new(key, credentials.certificate_authority.clone()));
     }
     let beginnings = tokio::spawn(bootstrap::run(api.clone(), store.leadership()));
+    let counting = tokio::spawn(quota_status::run(api.clone(), store.leadership()));
     let stop = CancellationToken::new();
     let mut serving = tokio::spawn({
         let (server, leadership, stop) = (Server::new(nats.clone(), api), store.leadership(), stop.clone());
@@ -83,6 +84,7 @@ async fn main() -> anyhow::Result<()> {
     };
     tracing::info!("stopping");
     beginnings.abort();
+    counting.abort();
     stop.cancel();
     if let Some(failure) = failure {
         replica.stop().await;

@@ -77,6 +77,24 @@ async fn an_old_version_can_be_updated_patched_scaled_and_deleted() {
 }
 
 #[tokio::test]
+async fn an_old_version_can_be_applied_by_the_server() {
+    let cluster = Cluster::new().await;
+    let apply = |config: Value| {
+        let ask = cluster.ask(Method::Patch, &format!("{OLD}/web?fieldManager=me"));
+        ask.content_type("application/apply-patch+yaml").body(&config).send()
+    };
+    let created = apply(old_deployment("web")).await.ok(201);
+    assert_eq!(created["spec"]["selector"]["matchLabels"]["app"], "web", "the version's own default");
+    let owned = &created["metadata"]["managedFields"][0];
+    assert_eq!((&owned["manager"], &owned["apiVersion"]), (&json!("me"), &json!("apps/v1")));
+    let again = apply(old_deployment("web")).await.ok(200);
+    assert_eq!(again["metadata"]["resourceVersion"], created["metadata"]["resourceVersion"], "nothing has changed");
+    let mut config = old_deployment("web");
+    config["spec"]["replicas"] = json!(4);
+    assert_eq!(apply(config).await.ok(200)["spec"]["replicas"], 4);
+}
+
+#[tokio::test]
 async fn events_are_the_same_objects_in_both_groups() {
     let cluster = Cluster::new().await;
     let event = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "a.1"},

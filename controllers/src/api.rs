@@ -11,7 +11,8 @@ use std::future::Future;
 /// How much of a namespace's content one lookup reads.
 const CONTENT_LIMIT: usize = 100;
 const MERGE_PATCH: &str = "application/merge-patch+json";
-const USER_AGENT: &str = "kubus-controllers";
+/// Names the manager of the fields that controllers write, as Kubernetes names it.
+const USER_AGENT: &str = "kube-controller-manager/kubus";
 
 /// A request did not do what it should.
 #[derive(Clone, Debug, thiserror::Error)]

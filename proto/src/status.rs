@@ -26,6 +26,8 @@ pub enum Reason {
     ServiceUnavailable,
     Timeout,
     InsufficientStorage,
+    /// A fault that has no reason of its own.
+    Unknown,
 }
 
 impl Reason {
@@ -44,7 +46,7 @@ impl Reason {
             Reason::UnsupportedMediaType => 415,
             Reason::Invalid => 422,
             Reason::TooManyRequests => 429,
-            Reason::InternalError => 500,
+            Reason::InternalError | Reason::Unknown => 500,
             Reason::ServiceUnavailable => 503,
             Reason::Timeout => 504,
             Reason::InsufficientStorage => 507,
@@ -69,7 +71,8 @@ impl Reason {
             | Reason::NotAcceptable
             | Reason::MethodNotAllowed
             | Reason::InternalError
-            | Reason::InsufficientStorage => false,
+            | Reason::InsufficientStorage
+            | Reason::Unknown => false,
         }
     }
 }
@@ -178,10 +181,14 @@ impl ApiError {
         if let Some(seconds) = self.retry_after_seconds {
             details.insert("retryAfterSeconds".to_owned(), json!(seconds));
         }
-        json!({
+        let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "details": details, "code": self.reason.code(),
-        })
+        });
+        if let (Reason::Unknown, Some(status)) = (self.reason, status.as_object_mut()) {
+            status.remove("reason");
+        }
+        status
     }
 
     /// Reads a `Status` object; a reason this version does not know becomes InternalError.
@@ -189,7 +196,10 @@ impl ApiError {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let details = &status["details"];
         Self {
-            reason: serde_json::from_value(status["reason"].clone()).unwrap_or(Reason::InternalError),
+            reason: match &status["reason"] {
+                Value::Null => Reason::Unknown,
+                reason => serde_json::from_value(reason.clone()).unwrap_or(Reason::InternalError),
+            },
             message: text(&status["message"]),
             name: text(&details["name"]),
             group: text(&details["group"]),

@@ -257,7 +257,8 @@ mod tests {
         );
         prepare_approval(&mut approved, &old, Timestamp::UNIX_EPOCH);
         let (since, kept) = ("1970-01-01T00:00:00Z", &approved["status"]["conditions"]);
-        let decision = json!({"type": "Approved", "status": "True", "lastUpdateTime": since, "lastTransitionTime": since});
+        let decision =
+            json!({"type": "Approved", "status": "True", "lastUpdateTime": since, "lastTransitionTime": since});
         assert_eq!((&approved["spec"]["x"], kept), (&json!(1), &json!([decision])));
         assert_eq!(approved["status"]["certificate"], "c");
         let (mut causes, undecided) = (Vec::new(), json!({"status": {"conditions": []}}));

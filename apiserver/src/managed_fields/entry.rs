@@ -122,11 +122,25 @@ pub(super) fn trusted(stored: Value) -> Vec<Entry> {
 
 /// The entries as they are stored: appliers first, then by time.
 pub(super) fn write(mut entries: Vec<Entry>) -> Value {
-    entries.sort_by(|a, b| {
-        let key = |e: &Entry| (e.operation, e.time.clone(), e.manager.clone(), e.api_version.clone());
-        key(a).cmp(&key(b)).then_with(|| a.subresource.cmp(&b.subresource))
-    });
+    entries
+        .sort_by(|a, b| (a.operation, &a.time).cmp(&(b.operation, &b.time)).then_with(|| by_name(a).cmp(&by_name(b))));
     entries.into_iter().map(written).collect()
+}
+
+/// Whether two lists of entries say the same of everybody, whenever it came about.
+pub(super) fn same_but_for_times(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_array(), b.as_array()) else { return a == b };
+    let timeless = |list: &[Value]| -> Vec<Entry> {
+        let mut entries = trusted(Value::Array(list.to_vec()));
+        entries.iter_mut().for_each(|entry| entry.time.clear());
+        entries.sort_by(|a, b| by_name(a).cmp(&by_name(b)));
+        entries
+    };
+    a.len() == b.len() && (a == b || timeless(a) == timeless(b))
+}
+
+fn by_name(entry: &Entry) -> (&str, Operation, &str, &str) {
+    (&entry.manager, entry.operation, &entry.api_version, &entry.subresource)
 }
 
 fn written(entry: Entry) -> Value {

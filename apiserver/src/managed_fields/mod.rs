@@ -11,6 +11,7 @@ mod conflict;
 mod custom;
 mod describe;
 mod entry;
+mod kinds;
 mod last_applied;
 mod manager;
 mod merge;
@@ -22,6 +23,7 @@ mod update;
 
 pub use apply::{Applied, ApplyError};
 pub use conflict::Conflicts;
+pub use kinds::types_of;
 pub use manager::{MANAGER_LIMIT_BYTES, manager_of, wrong_manager};
 pub use scope::Scope;
 pub use types::Types;
@@ -64,17 +66,36 @@ pub fn created(types: &Types, scope: Scope, object: &Value, sent: &Value, writer
     update::created(types, scope, object, sent, writer)
 }
 
+/// The managed fields of an object after a write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Managed {
+    /// What is to be stored; none where nobody owns anything.
+    pub fields: Option<Value>,
+    /// Whether they are other than before.
+    pub changed: bool,
+}
+
+impl Managed {
+    /// What an apply leaves of `stored`. New times alone are no change.
+    pub fn after(fields: Option<Value>, stored: Value) -> Self {
+        if fields.as_ref().is_none_or(|fields| entry::same_but_for_times(fields, &stored)) {
+            let changed = fields.is_none() && !stored.is_null();
+            return Self { fields: Some(stored).filter(|_| !changed), changed };
+        }
+        Self { fields, changed: true }
+    }
+}
+
 /// The managed fields of a changed object: of the old one and the new one, of which neither holds any. `stored` are those
-/// of the old object; `sent` are those that came with the new one, none where the writer may not write them. The outer
-/// `None` says that they stay as they are.
+/// of the old object; `sent` are those that came with the new one, none where the writer may not write them.
 pub fn updated(
     types: &Types,
     scope: Scope,
     objects: (&Value, &Value),
-    stored: &Value,
+    stored: Value,
     sent: Option<Value>,
     writer: &Writer<'_>,
-) -> Option<Option<Value>> {
+) -> Managed {
     update::updated(types, scope, objects, stored, sent, writer)
 }
 

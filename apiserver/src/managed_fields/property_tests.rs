@@ -205,15 +205,13 @@ fn played(moves: &[Move]) -> (Value, Value) {
             }
             Move::Write { who, config } => {
                 let nothing = live.as_object().is_some_and(serde_json::Map::is_empty);
-                let managed = if nothing {
-                    Some(created(&TYPES, Scope::NotStatus, config, &Value::Null, &writer(who, 0)))
+                stored = if nothing {
+                    created(&TYPES, Scope::NotStatus, config, &Value::Null, &writer(who, 0)).unwrap_or_default()
                 } else {
-                    updated(&TYPES, Scope::NotStatus, (&live, config), &stored, None, &writer(who, 0))
+                    let managed = updated(&TYPES, Scope::NotStatus, (&live, config), stored, None, &writer(who, 0));
+                    managed.fields.unwrap_or_default()
                 };
                 live = config.clone();
-                if let Some(managed) = managed {
-                    stored = managed.unwrap_or_default();
-                }
             }
         }
     }

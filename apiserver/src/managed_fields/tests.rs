@@ -94,15 +94,16 @@ fn ownership_moves_with_each_change() {
     let old = web();
     let first = created(&types, Scope::NotStatus, &old, &Value::Null, &writer("a", "apps/v1", NOW)).expect("managed");
     let write = |old: &Value, new: &Value, stored: &Value, sent: Option<Value>, manager: &str| {
-        updated(&types, Scope::NotStatus, (old, new), stored, sent, &writer(manager, "apps/v1", LATER))
+        let writer = writer(manager, "apps/v1", LATER);
+        updated(&types, Scope::NotStatus, (old, new), stored.clone(), sent, &writer)
     };
-    assert_eq!(write(&old, &old, &first, None, "b"), None, "nothing changed");
+    assert_eq!(write(&old, &old, &first, None, "b"), Managed { fields: Some(first.clone()), changed: false });
     let mut new = old.clone();
     new["spec"]["replicas"] = json!(5);
     new["metadata"]["annotations"] = json!({"x": "y"});
     new["metadata"]["labels"] = json!({});
     new["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "protocol": "UDP"}]);
-    let second = write(&old, &new, &first, Some(first.clone()), "b").flatten().expect("managed");
+    let second = write(&old, &new, &first, Some(first.clone()), "b").fields.expect("managed");
     let b = json!({
         "f:metadata": {"f:annotations": {".": {}, "f:x": {}}},
         "f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {"f:ports":
@@ -117,7 +118,7 @@ fn ownership_moves_with_each_change() {
     assert_eq!(ports, &json!({}));
     assert_eq!((&second[0]["time"], &second[1]["time"]), (&json!(NOW), &json!(LATER)));
     // Back to the first, who is the one that changed it last.
-    let third = write(&new, &old, &second, None, "a").flatten().expect("managed");
+    let third = write(&new, &old, &second, None, "a").fields.expect("managed");
     let only: Vec<String> = owners(&third).into_iter().map(|(name, _)| name).collect();
     assert_eq!(only, ["a Update"]);
     assert_eq!(owners(&third)[0].1, owners(&first)[0].1);
@@ -133,16 +134,13 @@ fn a_status_has_owners_of_its_own() {
     new["status"] = json!({"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}],
         "conditions": [{"type": "Ready", "status": "True"}]});
     let kubelet = Writer { subresource: "status", ..writer("kubelet", "v1", LATER) };
-    let managed = updated(&types, Scope::All, (&old, &new), &stored, None, &kubelet).flatten().expect("managed");
+    let managed = updated(&types, Scope::All, (&old, &new), stored.clone(), None, &kubelet).fields.expect("managed");
     let fields = json!({"f:status": {"f:phase": {},
         "f:podIPs": {".": {}, "k:{\"ip\":\"10.0.0.1\"}": {".": {}, "f:ip": {}}},
         "f:conditions": {".": {}, "k:{\"type\":\"Ready\"}": {".": {}, "f:type": {}, "f:status": {}}}}});
     assert_eq!(owners(&managed)[1], ("kubelet Update status".to_owned(), fields));
-    assert_eq!(
-        updated(&types, Scope::NotStatus, (&old, &new), &stored, None, &kubelet),
-        None,
-        "not by the main resource"
-    );
+    let main = updated(&types, Scope::NotStatus, (&old, &new), stored, None, &kubelet);
+    assert!(!main.changed, "the main resource does not write it");
 }
 
 #[test]
@@ -153,19 +151,21 @@ fn managed_fields_can_be_reset_and_written_but_not_broken() {
     let mut new = old.clone();
     new["data"]["k"] = json!("w");
     let write = |old: &Value, new: &Value, sent: Value| {
-        updated(&types, Scope::All, (old, new), &stored, Some(sent), &writer("b", "v1", LATER))
+        updated(&types, Scope::All, (old, new), stored.clone(), Some(sent), &writer("b", "v1", LATER))
     };
+    let nobody = Managed { fields: None, changed: true };
     for sent in [json!([]), json!([{}])] {
-        assert_eq!(write(&old, &old, sent.clone()), Some(None));
-        assert_eq!(write(&old, &new, sent), Some(None), "what nobody owns goes on like that");
+        assert_eq!(write(&old, &old, sent.clone()), nobody);
+        assert_eq!(write(&old, &new, sent), nobody, "what nobody owns goes on like that");
     }
-    assert_eq!(updated(&types, Scope::All, (&old, &new), &Value::Null, None, &writer("b", "v1", LATER)), None);
+    let untracked = updated(&types, Scope::All, (&old, &new), Value::Null, None, &writer("b", "v1", LATER));
+    assert_eq!(untracked, Managed { fields: None, changed: false });
     for broken in [Value::Null, json!("x"), json!([{"manager": "x"}])] {
-        assert_eq!(write(&old, &old, broken), None);
+        assert!(!write(&old, &old, broken).changed);
     }
     let own = json!([{"manager": "c", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "time": NOW,
         "fieldsV1": {"f:data": {"f:k": {".": {}}}}}]);
-    let written = write(&old, &old, own).flatten().expect("managed");
+    let written = write(&old, &old, own).fields.expect("managed");
     assert_eq!(owners(&written), [("c Apply".to_owned(), json!({"f:data": {"f:k": {}}}))]);
 }
 

@@ -1,12 +1,12 @@
 //! Who owns what after an object was written by anything but server-side apply: the writer owns what it changed, and nobody
 //! owns what is gone.
 
-use super::Writer;
 use super::compare::{compare, everything};
 use super::entry::{self, Entry, Operation};
 use super::scope::Scope;
 use super::set::FieldSet;
 use super::types::Types;
+use super::{Managed, Writer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -25,20 +25,19 @@ pub(super) fn created(types: &Types, scope: Scope, object: &Value, sent: &Value,
 }
 
 /// The managed fields of a changed object. Neither `old` nor `new` hold any; `stored` are those of the old object, `sent`
-/// are those that came with the new one, none where the client may not write them. `None` says that they stay as they are.
+/// are those that came with the new one, none where the client may not write them.
 pub(super) fn updated(
     types: &Types,
     scope: Scope,
     (old, new): (&Value, &Value),
-    stored: &Value,
+    stored: Value,
     sent: Option<Value>,
     writer: &Writer<'_>,
-) -> Option<Option<Value>> {
-    let sent = sent.filter(|sent| sent != stored);
-    let rewritten = match &sent {
-        Some(sent) if entry::is_reset(sent) => Some(Vec::new()),
+) -> Managed {
+    let rewritten = match sent.filter(|sent| *sent != stored) {
+        Some(sent) if entry::is_reset(&sent) => Some(Vec::new()),
         // Who does not understand managed fields does not lose them.
-        Some(sent) => entry::read(sent).ok().filter(|entries| !entries.is_empty()),
+        Some(sent) => entry::read(&sent).ok().filter(|entries| !entries.is_empty()),
         None => None,
     };
     let is_rewritten = rewritten.is_some();
@@ -47,12 +46,12 @@ pub(super) fn updated(
         rewritten.as_ref().map_or_else(|| stored.as_array().is_some_and(|s| !s.is_empty()), |e| !e.is_empty());
     let difference = if tracked { compare(types.root(), scope, old, new) } else { Default::default() };
     if difference.is_empty() && !is_rewritten {
-        return None;
+        return Managed { fields: Some(stored).filter(|stored| !stored.is_null()), changed: false };
     }
-    let mut entries = rewritten.unwrap_or_else(|| entry::trusted(stored.clone()));
+    let mut entries = rewritten.unwrap_or_else(|| entry::trusted(stored));
     take_over(&mut entries, &difference.changed, &difference.removed);
     add(&mut entries, difference.changed, writer);
-    Some((!entries.is_empty()).then(|| finish(entries)))
+    Managed { fields: (!entries.is_empty()).then(|| finish(entries)), changed: true }
 }
 
 /// Takes from everybody what was changed or is gone.

@@ -14,9 +14,6 @@ const TOKEN_SECONDS: u64 = 3_607;
 const DEFAULT_TOLERATION_SECONDS: u64 = 300;
 /// Taints of such a node.
 const NODE_TAINTS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
-/// The priority classes that every cluster has.
-const PRIORITY_CLASSES: [(&str, i64); 2] =
-    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 /// Namespaces that cannot be deleted.
 pub const IMMORTAL_NAMESPACES: [&str; 3] = ["default", "kube-system", "kube-public"];
 
@@ -29,11 +26,8 @@ struct Plugin {
 }
 
 /// In the order they run, after defaulting.
-static ON_CREATE: &[Plugin] = &[
-    Plugin { resource: "pods", admit: service_account },
-    Plugin { resource: "pods", admit: default_tolerations },
-    Plugin { resource: "pods", admit: priority },
-];
+static ON_CREATE: &[Plugin] =
+    &[Plugin { resource: "pods", admit: service_account }, Plugin { resource: "pods", admit: default_tolerations }];
 
 /// Runs every plug-in for a new object of `row`'s kind, which has its defaults. `seed` makes names.
 pub fn admit_create(row: &KindRow, object: &mut Value, seed: u64) -> Result<(), ApiError> {
@@ -119,31 +113,6 @@ fn default_tolerations(pod: &mut Value, _: u64) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Priority: the number behind the priority class.
-fn priority(pod: &mut Value, _: u64) -> Result<(), ApiError> {
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let Some(spec) = spec(pod) else { return Ok(()) };
-    let class = text(spec, "priorityClassName");
-    let value = match PRIORITY_CLASSES.iter().find(|(name, _)| *name == class) {
-        _ if class.is_empty() => 0,
-        Some((_, value)) => *value,
-        None => {
-            let why = format!("no PriorityClass with name {class} was found");
-            return Err(ApiError::forbidden("", "pods", &name, &why));
-        }
-    };
-    if let Some(given) = spec.get("priority").and_then(Value::as_i64).filter(|given| *given != value) {
-        let why = format!(
-            "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller \
-             computed {value} from the given PriorityClass name"
-        );
-        return Err(ApiError::forbidden("", "pods", &name, &why));
-    }
-    spec.insert("priority".to_owned(), json!(value));
-    spec.entry("preemptionPolicy").or_insert_with(|| json!("PreemptLowerPriority"));
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_pod_gets_account_tolerations_and_priority() {
+    fn a_plain_pod_gets_account_and_tolerations() {
         let spec = admitted(json!({"containers": [{"name": "c"}], "initContainers": [{"name": "i"}]}));
         assert_eq!((&spec["serviceAccountName"], &spec["serviceAccount"]), (&json!("default"), &json!("default")));
         let volume = spec["volumes"][0]["name"].as_str().expect("volume").to_owned();
@@ -167,7 +136,6 @@ mod tests {
             (&mount, &mount)
         );
         assert_eq!(spec["tolerations"].as_array().map(Vec::len), Some(2));
-        assert_eq!((&spec["priority"], &spec["preemptionPolicy"]), (&json!(0), &json!("PreemptLowerPriority")));
     }
 
     #[test]
@@ -182,30 +150,12 @@ mod tests {
                 Value::Null,
             ),
             (json!({"tolerations": [{"operator": "Exists"}]}), "tolerations", json!([{"operator": "Exists"}])),
-            (json!({"priorityClassName": "system-node-critical"}), "priority", json!(2_000_001_000)),
-            (json!({"preemptionPolicy": "Never"}), "preemptionPolicy", json!("Never")),
         ] {
             assert_eq!(admitted(given.clone())[key], expected, "{given}");
         }
         let one =
             admitted(json!({"tolerations": [{"key": NODE_TAINTS[0], "effect": "NoExecute", "operator": "Exists"}]}));
         assert_eq!(one["tolerations"].as_array().map(Vec::len), Some(2));
-    }
-
-    #[test]
-    fn unknown_priorities_are_refused() {
-        for (spec, message) in [
-            (json!({"priorityClassName": "high"}), "no PriorityClass with name high was found"),
-            (
-                json!({"priority": 5}),
-                "the integer value of priority (5) must not be provided in pod spec; priority \
-             admission controller computed 0 from the given PriorityClass name",
-            ),
-        ] {
-            let mut pod = json!({"metadata": {"name": "p"}, "spec": spec});
-            let error = admit_create(&kinds::pod::ROW, &mut pod, 7).expect_err(message);
-            assert_eq!(error.message, format!("pods \"p\" is forbidden: {message}"));
-        }
     }
 
     #[test]

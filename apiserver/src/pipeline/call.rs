@@ -57,6 +57,8 @@ pub struct Call {
     pub path: ResourcePath,
     /// Parameters.
     pub query: Query,
+    /// The sender's program, as it calls itself.
+    pub user_agent: String,
     /// What the body is.
     pub content_type: String,
     /// What the answer should be.
@@ -116,10 +118,21 @@ impl Call {
         let required = |field: &str| fields.required(field).filter(|_| selects).map(str::to_owned);
         let (selected_node, selected_name) = (required("spec.nodeName"), required("metadata.name"));
         let accept = Accept::parse(&request.accept, query.text("includeObject"));
-        let ApiRequest { id, content_type, body, .. } = request;
-        let call =
-            Self { caller, access, id, verb, path, query, content_type, accept, body, selected_node, selected_name };
-        Ok(Wanted::Resource(call))
+        let ApiRequest { id, content_type, user_agent, body, .. } = request;
+        Ok(Wanted::Resource(Self {
+            caller,
+            access,
+            id,
+            verb,
+            path,
+            query,
+            user_agent,
+            content_type,
+            accept,
+            body,
+            selected_node,
+            selected_name,
+        }))
     }
 
     /// The same request for another object of its namespace.
@@ -177,7 +190,8 @@ impl Call {
 
     /// The same for an object that is to be created.
     pub fn authorize_named(&self, state: &State, name: &str) -> Result<(), ApiError> {
-        let wanted = Attributes { new_name: Some(name), ..self.attributes() };
+        // An apply creates what is not there; that takes the right to create.
+        let wanted = Attributes { verb: Verb::Create.as_str(), new_name: Some(name), ..self.attributes() };
         self.access.see(state, |sight| authorize::authorize(&self.caller, &wanted, sight))
     }
 

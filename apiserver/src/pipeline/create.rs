@@ -2,11 +2,13 @@
 
 use super::call::Call;
 use super::commit::Decision;
-use super::{Api, admission, allocation, answer, internal, metadata};
-use crate::convert;
-use crate::state::{Action, Draft, Key, Op, Require, State};
-use bytes::Bytes;
+use super::ownership::{New, Owners, Ownership};
+use super::revise::Part;
+use super::{Api, admission, allocation, answer, internal, metadata, surroundings};
 use crate::behaviour::certificate_signing_request;
+use crate::state::{Action, Draft, Key, Op, Require, State};
+use crate::{convert, managed_fields};
+use bytes::Bytes;
 use jiff::Timestamp;
 use kubus_proto::kinds::namespace;
 use kubus_proto::request::OBJECT_LIMIT_BYTES;
@@ -20,22 +22,38 @@ const CERTIFICATES: &str = "certificates.k8s.io";
 const NAME_ATTEMPTS: u32 = 8;
 
 impl Api {
-    /// Stores a new object and answers with it.
+    /// Stores the object that is sent and answers with it.
     pub(super) async fn create(&self, call: &Call) -> Result<ApiResponse, ApiError> {
-        let dry = call.query.dry_run("CreateOptions")?;
-        let mut object = call.value()?;
+        let ownership = call.ownership(Part::Whole, false)?;
+        self.create_as(call, New::sent(call.value()?), &ownership).await
+    }
+
+    /// Stores a new object and answers with it.
+    pub(super) async fn create_as(
+        &self,
+        call: &Call,
+        new: New,
+        ownership: &Ownership,
+    ) -> Result<ApiResponse, ApiError> {
+        let dry = call.query.dry_run(call.options_kind())?;
+        let New { mut object, owners } = new;
         let row = call.row();
         metadata::address(&call.path, &mut object)?;
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         // Nothing is said about the object, nor done for it, before its sender may create one.
         call.authorize_named(&self.store.state(), &name)?;
         let mut warnings = convert::receive(&call.path, call.verb, &mut object, call.query.field_validation()?)?;
-        prepare(call, &mut object)?;
+        let seen = self.store.state();
+        prepare(call, &mut object, owners, ownership, &seen)?;
+        let line = surroundings::line(row, &object, &seen);
+        drop(seen);
         warnings.extend((call.behaviour().warnings)(&object));
         let mut draft = None;
         let mut names_left = if name.is_empty() { NAME_ATTEMPTS } else { 0 };
-        let written = self.commit(call.request_id(), None, |state| {
-            let home = home(row, &object, state)?;
+        let mut advice = Vec::new();
+        let written = self.commit(call.request_id(), line.as_ref(), |state| {
+            let mut around: Vec<Op> = home(row, &object, state)?.into_iter().collect();
+            advice = surroundings::secure(row, &object, state)?;
             call.guard(state, None, &object)?;
             while state.get(&key_of(row, &object)).is_some() {
                 if names_left == 0 {
@@ -47,6 +65,10 @@ impl Api {
                 object["metadata"]["name"] = json!(names::generate(prefix, rand::random()));
                 draft = None;
             }
+            if self.fill_token_secret(row, state, &mut object)? {
+                draft = None;
+            }
+            around.extend(surroundings::charge(row, &object, state)?);
             let draft = match &draft {
                 Some(draft) => draft,
                 None => draft.insert(encode(row, &object)?),
@@ -55,27 +77,36 @@ impl Api {
                 return Ok(allocation::allocate(row, state, Decision::Tried(tried(&object)?))?);
             }
             let put = Op { key: key_of(row, &object), require: Require::absent(), action: Action::Put(draft.clone()) };
-            Ok(allocation::allocate(row, state, Decision::Write(home.into_iter().chain([put]).collect()))?)
+            Ok(allocation::allocate(row, state, Decision::Write(around.into_iter().chain([put]).collect()))?)
         });
-        Ok(ApiResponse { warnings, ..answer::bytes(201, written.await?.bytes()) })
+        let written = written.await?;
+        warnings.extend(advice);
+        Ok(ApiResponse { warnings, ..answer::bytes(201, written.bytes()) })
     }
 }
-            if self.fill_token_secret(row, state, &mut object)? {
-                draft = None;
-            }
 
 /// Everything that happens to a new object before it meets the state.
-fn prepare(call: &Call, object: &mut Value) -> Result<(), ApiError> {
+fn prepare(
+    call: &Call,
+    object: &mut Value,
+    owners: Owners,
+    ownership: &Ownership,
+    state: &State,
+) -> Result<(), ApiError> {
     let (row, behaviour) = (call.row(), call.behaviour());
     let birth = metadata::Birth { now: Timestamp::now(), uid: uuid::Uuid::new_v4(), seed: rand::random() };
     behaviour.default(object);
+    let managed = ownership.created(object, owners);
     metadata::prepare_create(object, &birth)?;
     admission::admit_create(row, object, birth.seed)?;
+    surroundings::fill(row, object, state)?;
     (behaviour.prepare_create)(object);
     if row.group == CERTIFICATES && row.plural == "certificatesigningrequests" {
         certificate_signing_request::ask_as(object, &call.caller.user);
     }
-    refuse(row, object, behaviour.validate(object))
+    refuse(row, object, behaviour.validate(object))?;
+    managed_fields::put(object, managed);
+    Ok(())
 }
 
 /// 422 where there are causes.
@@ -92,10 +123,15 @@ pub(super) fn tried(object: &Value) -> Result<Bytes, ApiError> {
     Ok(codec::encode(object).map_err(|e| internal("an object cannot be encoded", &e))?.into())
 }
 
-/// The object as it is stored; 413 where it is too large.
+/// The object as it is stored; 413 where it is too large. Managed fields are left out before an object is refused for
+/// what the server itself adds to it.
 pub(super) fn encode(row: &KindRow, object: &Value) -> Result<Draft, ApiError> {
     let draft = Draft::encode(row, object).map_err(|e| ApiError::new(Reason::BadRequest, e.to_string()))?;
     if draft.bytes.len() > OBJECT_LIMIT_BYTES {
+        let mut bare = object.clone();
+        if !managed_fields::take(&mut bare).is_null() {
+            return encode(row, &bare);
+        }
         let message = format!("Request entity too large: limit is {OBJECT_LIMIT_BYTES}");
         return Err(ApiError::new(Reason::RequestEntityTooLarge, message));
     }

@@ -3,6 +3,7 @@
 mod admission;
 pub mod allocation;
 mod answer;
+mod apply;
 mod bind;
 mod call;
 mod commit;
@@ -19,19 +20,21 @@ mod lines;
 mod list;
 mod metadata;
 mod options;
+mod ownership;
 mod patch;
 mod paths;
 mod references;
 mod removal;
+mod reviews;
 mod revise;
 mod scale;
-mod reviews;
-mod table;
-mod update;
 mod sender;
-mod watch;
+mod surroundings;
+mod table;
 mod token;
 mod token_secret;
+mod update;
+mod watch;
 
 pub use connect::OpenStreams;
 
@@ -43,9 +46,9 @@ use crate::state::State;
 use crate::store::{Consensus, StoreError};
 use crate::webhook::Webhooks;
 use call::{Call, Wanted};
+use kubus_proto::kinds::review;
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, KindRow, Reason, Verb};
 use lines::Lines;
-use kubus_proto::kinds::review;
 use revise::Part;
 use std::sync::Arc;
 
@@ -61,14 +64,22 @@ pub struct Api {
     webhooks: Webhooks,
     openapi: OpenApi,
     access: Arc<Access>,
+    tokens: Arc<Tokens>,
 }
 
-    tokens: Arc<Tokens>,
 impl Api {
     /// A pipeline in front of `store` that opens logs and terminals through `streams`.
     pub fn new(store: Arc<dyn Consensus>, streams: Arc<dyn OpenStreams>) -> Self {
         let (access, tokens) = (Arc::default(), Arc::new(Tokens::ephemeral()));
-        Self { store, lines: Arc::default(), streams, webhooks: Webhooks::default(), openapi: OpenApi::default(), access, tokens }
+        Self {
+            store,
+            lines: Arc::default(),
+            streams,
+            webhooks: Webhooks::default(),
+            openapi: OpenApi::default(),
+            access,
+            tokens,
+        }
     }
 
     /// The same with the cluster's own key for tokens, which all its apiservers have.
@@ -106,9 +117,9 @@ impl Api {
             ("", Verb::List) => self.list(call).await,
             ("", Verb::Watch) => self.watch(call).await,
             ("", Verb::Create) if is_binding(call.row()) => self.bind_named(call).await,
+            ("", Verb::Create) if review::is_one(call.row()) => self.review(call).await,
             ("", Verb::Create) => self.create(call).await,
             ("", Verb::Update) => self.update(call, Part::Whole).await,
-            ("", Verb::Create) if review::is_one(call.row()) => self.review(call).await,
             ("", Verb::Patch) => self.patch(call, Part::Whole).await,
             ("", Verb::Delete) => self.delete(call).await,
             ("", Verb::DeleteCollection) => self.delete_collection(call).await,
@@ -125,9 +136,9 @@ impl Api {
             ("scale", Verb::Update) => self.update_scale(call).await,
             ("scale", Verb::Patch) => self.patch_scale(call).await,
             ("binding", Verb::Create) => self.bind_one(call).await,
+            ("token", Verb::Create) => self.request_token(&call).await,
             ("eviction", Verb::Create) => self.evict(call).await,
             ("log", Verb::Get) | ("exec" | "attach" | "portforward", Verb::Get | Verb::Create) | ("proxy", _) => {
-            ("token", Verb::Create) => self.request_token(&call).await,
                 self.connect(call).await
             }
             _ => Err(call::not_allowed()),

@@ -2,11 +2,12 @@
 
 use super::consult::Stop;
 use super::create::{encode, refuse, tried};
+use super::ownership::{New, Owners, Ownership};
 use super::removal;
 use super::{commit::Decision, metadata};
 use crate::behaviour::{self, Behaviour, FieldValidation, causes, certificate_signing_request, pod_parts};
-use crate::convert;
 use crate::state::{Action, Key, Object, Op, Require};
+use crate::{convert, managed_fields};
 use jiff::Timestamp;
 use kubus_proto::Verb;
 use kubus_proto::path::ResourcePath;
@@ -42,17 +43,21 @@ pub struct Revision<'a> {
     pub validation: FieldValidation,
     /// Whether it is only tried out.
     pub dry_run: bool,
+    /// Who comes to own what changes.
+    pub ownership: Ownership,
 }
 
 impl Revision<'_> {
-    /// Decides what `new`, sent for `old` (the decoded `current`), comes to; warnings go into `warnings`.
+    /// Decides what `new`, sent for `old` (the decoded `current`, whose managed fields are in `stored`), comes to; warnings
+    /// go into `warnings`.
     pub fn decide(
         &self,
         current: &Arc<Object>,
-        old: &Value,
-        mut new: Value,
+        (old, stored): (&Value, Value),
+        new: New,
         warnings: &mut Vec<String>,
     ) -> Result<Decision, Stop> {
+        let New { object: mut new, owners } = new;
         let row = self.path.row;
         let behaviour = behaviour::of(row);
         metadata::address(self.path, &mut new)?;
@@ -67,6 +72,7 @@ impl Revision<'_> {
         }
         behaviour.default(&mut new);
         self.prepare(behaviour, &mut new, old);
+        let managed = self.ownership.updated(old, &new, stored, self.heard(owners));
         wrong.extend(metadata::validate_update(&new, old));
         match self.part {
             Part::Whole => wrong.extend(behaviour.validate_update(&new, old)),
@@ -89,15 +95,24 @@ impl Revision<'_> {
         // The revision is the store's; with the old one in place the objects can be compared.
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
         let due = removal::is_due(row, &new);
-        if new == *old && !due {
+        if new == *old && !managed.changed && !due {
             return Ok(Decision::Keep(current.clone()));
         }
+        managed_fields::put(&mut new, managed.fields);
         if self.dry_run {
             return Ok(Decision::Tried(tried(&new)?));
         }
         let action = if due { Action::Delete } else { Action::Put(encode(row, &new)?) };
         let key = Key::new(row.resource_key(), self.path.namespace.as_str(), self.path.name.as_str());
         Ok(Decision::Write(vec![Op { key, require: Require::revision(current.revision), action }]))
+    }
+
+    /// Only who writes the whole object is heard about its managed fields.
+    fn heard(&self, owners: Owners) -> Owners {
+        match owners {
+            Owners::Sent(_) if self.part != Part::Whole => Owners::Sent(None),
+            owners => owners,
+        }
     }
 
     fn prepare(&self, behaviour: &Behaviour, new: &mut Value, old: &Value) {

@@ -3,6 +3,8 @@
 
 use super::call::{Call, decode};
 use super::options::Freshness;
+use super::ownership::{New, Owners};
+use super::patch::Language;
 use super::revise::Part;
 use super::{Api, answer, metadata, patch};
 use crate::behaviour::causes;
@@ -76,8 +78,28 @@ impl Api {
 
     /// Takes the replicas of the patched Scale.
     pub(super) async fn patch_scale(&self, call: &Call) -> Result<ApiResponse, ApiError> {
-        let (kind, patch) = (patch::language(call)?, call.value()?);
-        self.change_scale(call, |old| apply_patch(kind, call.row(), &view(old), &patch)).await
+        let patch = call.value()?;
+        match patch::language(call)? {
+            Language::Apply => self.apply_scale(call, &patch).await,
+            Language::Patch(kind) => {
+                self.change_scale(call, |old| apply_patch(kind, call.row(), &view(old), &patch)).await
+            }
+        }
+    }
+
+    /// Applies a Scale: its replicas are the object's.
+    async fn apply_scale(&self, call: &Call, config: &Value) -> Result<ApiResponse, ApiError> {
+        let (revision, force) = (call.revision(Part::Whole, true)?, call.query.flag("force"));
+        let make = |old: &Value, stored: &Value| {
+            // The checks of a Scale are made of the whole one; only what it says of replicas is owned.
+            with_replicas(call, old, config)?;
+            let said = config["spec"].get("replicas").map(|replicas| json!({"spec": {"replicas": replicas}}));
+            let applied = revision.ownership.applied((old, stored), &said.unwrap_or_else(|| json!({})), force)?;
+            let object = call.path.shown(&applied.object).into_owned();
+            Ok(New { object, owners: Owners::Applied(applied.managed) })
+        };
+        let (written, _) = self.revise(call, &revision, make).await?;
+        answer::value(200, &view(&decode(&written)?))
     }
 
     async fn change_scale(
@@ -85,14 +107,9 @@ impl Api {
         call: &Call,
         scale: impl Fn(&Value) -> Result<Value, ApiError> + Send + Sync,
     ) -> Result<ApiResponse, ApiError> {
-        let revision = call.revision(Part::Whole)?;
-        let mut warnings = Vec::new();
-        let written = self
-            .change(call, |current, old| {
-                let new = with_replicas(call, &call.path.shown(old), &scale(old)?)?;
-                revision.decide(current, old, new, &mut warnings)
-            })
-            .await?;
+        let revision = call.revision(Part::Whole, false)?;
+        let make = |old: &Value, _: &Value| Ok(New::made(with_replicas(call, &call.path.shown(old), &scale(old)?)?));
+        let (written, _) = self.revise(call, &revision, make).await?;
         answer::value(200, &view(&decode(&written)?))
     }
 }

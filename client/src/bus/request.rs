@@ -21,14 +21,30 @@ enum Failure {
     Refusal(ApiResponse),
 }
 
+/// What a part of Kubus calls itself where a request does not: by the name that the same part of Kubernetes has, since
+/// those who look at field managers know those names.
+fn user_agent(identity: &str) -> &str {
+    let role = identity.split(['-', ':']).next().unwrap_or_default();
+    match role {
+        "node" => "kubelet",
+        "scheduler" => "kube-scheduler",
+        "controllers" => "kube-controller-manager",
+        "apiserver" => "kube-apiserver",
+        other => other,
+    }
+}
+
 /// Asks until there is an answer or `deadline` has passed. Every attempt carries the same id, so a write that was
 /// carried out already is answered and not repeated.
 pub(super) async fn send(
     connection: &Connection,
-    request: ApiRequest,
+    mut request: ApiRequest,
     deadline: Duration,
 ) -> Result<ApiResponse, BusError> {
     let started = Instant::now();
+    if request.user_agent.is_empty() {
+        request.user_agent = user_agent(&connection.identity).to_owned();
+    }
     let route = if request.method.is_write() { "write" } else { "read" };
     let answer = ask(connection, request, deadline, started).await;
     let code = answer.as_ref().map_or(0, |answer| answer.code);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const COMPONENT: &str = "deployment-controller";
+const STATUS: &str = "status";
 
 /// An event about the Deployment.
 pub(super) fn say(deployment: &Deployment, severity: Severity, reason: &'static str, message: String) -> EventDraft {
@@ -63,11 +64,13 @@ fn size_annotations(sizing: &Sizing) -> [(String, String); 2] {
     ]
 }
 
+/// Notes the revision on the Deployment, through its status: written through the Deployment itself it would count as a
+/// new generation.
 fn annotate_revision(deployment: &Deployment, revision: i64, plan: &mut Plan) {
     if history::revision(&deployment.metadata) != revision {
         let patch = json!({"metadata": {"annotations": {history::REVISION: revision.to_string()}}});
         let target = Target::exact(&deployment::ROW, &deployment.metadata);
-        plan.act(Action::Patch { target, subresource: "", patch });
+        plan.act(Action::Patch { target, subresource: STATUS, patch });
     }
 }
 
@@ -132,7 +135,8 @@ pub(super) fn forget_history(deployment: &Deployment, history: &History, plan: &
     }
 }
 
-/// Writes the fields of the status that differ; what is no more is written as null.
+/// Writes the fields of the status that differ, together with a revision that is to be noted; what is no more is written
+/// as null.
 pub(super) fn write_status(deployment: &Deployment, status: DeploymentStatus, plan: &mut Plan) {
     let (old, new) = (json!(deployment.status.clone().unwrap_or_default()), json!(status));
     if old == new {
@@ -150,5 +154,12 @@ pub(super) fn write_status(deployment: &Deployment, status: DeploymentStatus, pl
         }
     }
     let target = Target::exact(&deployment::ROW, &deployment.metadata);
-    plan.act(Action::Patch { target, subresource: "status", patch: json!({"status": patch}) });
+    let noted = plan.steps.iter_mut().find_map(|step| match &mut step.action {
+        Action::Patch { target: other, subresource: STATUS, patch } if other.uid == target.uid => Some(patch),
+        _ => None,
+    });
+    match noted {
+        Some(noted) => noted["status"] = Value::Object(patch),
+        None => plan.act(Action::Patch { target, subresource: STATUS, patch: json!({"status": patch}) }),
+    }
 }

@@ -17,8 +17,8 @@ const MESSAGE_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// Messages that may wait to be written.
 const MESSAGES_LIMIT: usize = 8;
 /// How often the client is asked whether it is there, in milliseconds.
-const PING_MS: u64 = 15_000;
-/// A client that says nothing for so long, asked four times, is gone, in milliseconds.
+const PING_MS: u64 = 5_000;
+/// A client that says nothing for so long, asked a dozen times, is gone, in milliseconds.
 const SILENCE_MS: u64 = 60_000;
 /// How long the client may take to hear what is left to say when the socket is closed, in milliseconds.
 const CLOSE_MS: u64 = 5_000;

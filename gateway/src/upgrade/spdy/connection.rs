@@ -28,8 +28,8 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// What is read at once, in bytes.
 const READ_BYTES: usize = 32 * 1024;
 /// How often the client is asked whether it is there, in milliseconds.
-const PING_MS: u64 = 15_000;
-/// A client that says nothing for so long, asked four times, is gone, in milliseconds.
+const PING_MS: u64 = 5_000;
+/// A client that says nothing for so long, asked a dozen times, is gone, in milliseconds.
 const SILENCE_MS: u64 = 60_000;
 /// How long the client may take to hear what is left to say when the connection is closed, in milliseconds.
 const CLOSE_MS: u64 = 5_000;
@@ -80,9 +80,13 @@ impl Connection {
         });
         let asked = closing.clone();
         let writer = tokio::spawn(async move {
-            tokio::select! {
-                () = writer.run(asked) => {}
-                () = writing.cancelled() => {}
+            let written = tokio::select! {
+                written = writer.run(asked) => written,
+                () = writing.cancelled() => false,
+            };
+            if !written {
+                // A client that cannot be written to is gone, though a reader that waits for room does not see it.
+                writing.cancel();
             }
         });
         Self { streams, closing, writer, _cut: cut.drop_guard() }
@@ -209,8 +213,8 @@ struct Writer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite> Writer<S> {
-    /// Writes until the connection is closed, and then what is queued.
-    async fn run(mut self, closing: CancellationToken) {
+    /// Writes until the connection is closed, and then what is queued; `false` where the client is gone.
+    async fn run(mut self, closing: CancellationToken) -> bool {
         let mut pings = tokio::time::interval(Duration::from_millis(PING_MS));
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.tick().await;
@@ -227,14 +231,11 @@ impl<S: AsyncRead + AsyncWrite> Writer<S> {
                 () = closing.cancelled() => break,
             }
             if !self.flush().await {
-                return;
+                return false;
             }
         }
         self.add(&Frame::GoAway { last_stream: 0, status: 0 });
-        if self.flush().await {
-            // The client has gone where this fails.
-            let _ = self.write.shutdown().await;
-        }
+        self.flush().await && self.write.shutdown().await.is_ok()
     }
 
     fn add(&mut self, frame: &Frame) {
@@ -402,6 +403,26 @@ mod tests {
         }
         assert_eq!(got, total * PART);
         drop(sending.await.expect("sent"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_while_it_is_not_read_is_noticed() {
+        let (mut client, mut connection) = Client::new(16 * 1024);
+        client.open(1).await;
+        let mut stream = connection.next().await.expect("a stream");
+        static BYTES: [u8; 16 * 1024] = [7; 16 * 1024];
+        // More than the connection takes: it reads no more.
+        let flooding = async {
+            loop {
+                client.data(1, &BYTES, false).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(1), flooding).await.is_err());
+        drop(client);
+        assert!(connection.next().await.is_none());
+        while let Ok(data) = stream.reader.next().await {
+            assert!(data.is_some(), "what broke off does not look whole");
+        }
     }
 
     #[tokio::test]
