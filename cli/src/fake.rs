@@ -283,6 +283,9 @@ impl StreamWriter for Nowhere {
     fn close(&mut self, _channel: u8) -> BoxFuture<'_, Result<()>> {
         Box::pin(async { Ok(()) })
     }
+    fn end(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Gives what stands in it, the last first.

@@ -36,6 +36,9 @@ Finding out:
   events         List events
   logs           Print the logs of a container
   exec           Execute a command in a container
+  attach         Attach to a running container
+  port-forward   Forward local ports to a pod
+  cp             Copy files to and from containers
   wait           Wait for a condition on resources
 
 Cluster:
@@ -107,12 +110,14 @@ pub enum Command {
     /// Print the API versions there are
     ApiVersions,
     Apply(commands::apply::ApplyArgs),
+    Attach(commands::attach::AttachArgs),
     Autoscale(commands::autoscale::AutoscaleArgs),
     /// Display where the cluster is and who leads it
     ClusterInfo,
     Completion(commands::completion::CompletionArgs),
     Config(commands::config::ConfigArgs),
     Cordon(commands::cordon::CordonArgs),
+    Cp(commands::cp::CpArgs),
     Create(commands::create::CreateArgs),
     Delete(commands::delete::DeleteArgs),
     Describe(commands::describe::DescribeArgs),
@@ -127,6 +132,7 @@ pub enum Command {
     Label(commands::label::LabelArgs),
     Logs(commands::logs::LogsArgs),
     Node(cluster::NodeArgs),
+    PortForward(commands::port_forward::PortForwardArgs),
     Rollout(commands::rollout::RolloutArgs),
     Run(commands::run::RunArgs),
     Scale(commands::scale::ScaleArgs),

@@ -18,6 +18,7 @@ pub mod resource_args;
 pub mod run;
 pub mod selection;
 pub mod server;
+pub mod session;
 pub mod watching;
 pub mod yaml;
 

@@ -36,6 +36,8 @@ pub trait StreamWriter: Send {
     fn send(&mut self, channel: u8, data: Bytes) -> BoxFuture<'_, Result<()>>;
     /// Says that a channel is at its end.
     fn close(&mut self, channel: u8) -> BoxFuture<'_, Result<()>>;
+    /// Ends the stream and waits until that is said: who leaves otherwise is missed only after a while.
+    fn end(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
 /// Receives from a stream of logs or exec.
@@ -148,6 +150,9 @@ impl StreamWriter for BusWriter {
     }
     fn close(&mut self, channel: u8) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move { self.0.close(channel).await.map_err(stream_error) })
+    }
+    fn end(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move { self.0.end(None, "").await.map_err(stream_error) })
     }
 }
 
