@@ -111,6 +111,9 @@ pub struct ApiError {
     /// When to try again.
     #[serde(default)]
     pub retry_after_seconds: Option<u32>,
+    /// A `Status` that somebody else made, sent as it is.
+    #[serde(default)]
+    pub verbatim: Option<Box<Value>>,
 }
 
 impl ApiError {
@@ -124,7 +127,21 @@ impl ApiError {
             kind: String::new(),
             causes: Vec::new(),
             retry_after_seconds: None,
+            verbatim: None,
         }
+    }
+
+    /// A `Status` that somebody else made, with a code and a message of its own.
+    pub fn verbatim(status: Value) -> Self {
+        let reason = serde_json::from_value(status["reason"].clone()).unwrap_or(Reason::InternalError);
+        let message = status["message"].as_str().unwrap_or_default().to_owned();
+        Self { verbatim: Some(Box::new(status)), ..Self::new(reason, message) }
+    }
+
+    /// HTTP status code.
+    pub fn code(&self) -> u16 {
+        let given = self.verbatim.as_ref().and_then(|status| status["code"].as_u64());
+        given.and_then(|code| u16::try_from(code).ok()).unwrap_or_else(|| self.reason.code())
     }
 
     fn about(reason: Reason, group: &str, plural: &str, name: &str, message: String) -> Self {
@@ -169,6 +186,9 @@ impl ApiError {
 
     /// The `Status` object that is sent for it.
     pub fn to_status(&self) -> Value {
+        if let Some(status) = &self.verbatim {
+            return (**status).clone();
+        }
         let mut details = serde_json::Map::new();
         for (key, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind)] {
             if !text.is_empty() {
@@ -206,6 +226,7 @@ impl ApiError {
             kind: text(&details["kind"]),
             causes: serde_json::from_value(details["causes"].clone()).unwrap_or_default(),
             retry_after_seconds: details["retryAfterSeconds"].as_u64().and_then(|s| u32::try_from(s).ok()),
+            verbatim: None,
         }
     }
 }

@@ -5,7 +5,7 @@ mod admission_policy;
 mod admission_policy_binding;
 mod admission_rules;
 mod api_service;
-mod at;
+pub mod at;
 mod autoscaler_behavior;
 mod autoscaler_metrics;
 mod binding;
@@ -22,8 +22,9 @@ mod csi_driver;
 mod csi_node;
 mod csi_storage_capacity;
 mod daemon_set;
+mod custom_resource_definition;
 mod decode;
-mod defaulting;
+pub mod defaulting;
 mod deployment;
 mod device_class;
 mod devices;
@@ -42,11 +43,11 @@ mod labels;
 mod lease;
 mod limit_range;
 mod metadata;
-mod names;
+pub mod names;
 mod namespace;
 mod network_policy;
 mod node;
-mod path;
+pub mod path;
 mod persistent_volume;
 mod persistent_volume_claim;
 mod pod;
@@ -54,7 +55,7 @@ mod pod_disruption_budget;
 pub mod pod_parts;
 mod pod_spec;
 mod pod_template;
-mod prepare;
+pub mod prepare;
 pub mod priority_class;
 mod priority_level_configuration;
 mod rbac;
@@ -77,7 +78,7 @@ mod storage;
 mod storage_class;
 mod volume_attachment;
 mod volume_attributes_class;
-mod webhook_configuration;
+pub mod webhook_configuration;
 mod workload;
 
 pub use decode::{FieldValidation, decode, decode_as};
@@ -193,7 +194,17 @@ impl Behaviour {
     }
 }
 
-fn validate_metadata_update(new: &Value, old: &Value) -> Vec<Cause> {
+/// What is wrong with the `metadata` of a new object of any kind.
+pub fn check_metadata(metadata: &Value, namespaced: bool, rule: NameRule) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    metadata::check(metadata, &mut causes, |metadata, causes| {
+        metadata::validate_metadata(metadata, namespaced, rule, causes);
+    });
+    causes
+}
+
+/// What an update of an object of any kind may not change in its `metadata`.
+pub fn validate_metadata_update(new: &Value, old: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     metadata::check(&old["metadata"], &mut causes, |old, causes| {
         metadata::check(&new["metadata"], causes, |new, causes| metadata::validate_metadata_update(new, old, causes));
@@ -268,6 +279,7 @@ static BEHAVIOURS: &[&Behaviour] = &[
     &review::LOCAL_ACCESS,
     &review::SELF_ACCESS,
     &review::SELF_RULES,
+    &custom_resource_definition::BEHAVIOUR,
 ];
 
 /// The behaviour of a kind.

@@ -65,7 +65,7 @@ pub fn value<T: Serialize + ?Sized>(code: u16, value: &T) -> Result<ApiResponse,
 
 /// A `Status` that says what went wrong.
 pub fn error(error: &ApiError) -> ApiResponse {
-    failure(error.reason.code(), &error.to_status())
+    failure(error.code(), &error.to_status())
 }
 
 /// A `Status` made by hand.
@@ -89,7 +89,7 @@ pub fn success(code: u16, row: &KindRow, name: &str, uid: &str) -> Result<ApiRes
 /// A list around objects that are passed on as they are stored.
 pub fn list(row: &KindRow, metadata: &Value, items: &[Bytes]) -> Result<ApiResponse, ApiError> {
     let api_version = row.api_version();
-    let head = json!({"apiVersion": api_version, "kind": format!("{}List", row.kind), "metadata": metadata});
+    let head = json!({"apiVersion": api_version, "kind": row.list_kind(), "metadata": metadata});
     let encoded = codec::encode(&head).map_err(|e| super::internal("a list cannot be encoded", &e))?;
     let count = u32::try_from(items.len()).map_err(|e| super::internal("a list is too long", &e))?;
     let mut body = Vec::with_capacity(encoded.len() + 16 + items.iter().map(Bytes::len).sum::<usize>());

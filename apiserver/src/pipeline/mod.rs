@@ -9,7 +9,7 @@ mod call;
 mod commit;
 mod component_status;
 mod connect;
-mod consult;
+pub mod consult;
 mod continuation;
 mod create;
 mod delete;

@@ -6,6 +6,8 @@ mod trust;
 
 pub use client::Webhooks;
 
+use crate::behaviour::causes::invalid;
+use kubus_proto::status::Cause;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -115,4 +117,14 @@ impl Endpoint {
         };
         Self { place, ca_bundle }
     }
+}
+
+/// What is wrong with the authorities of a `clientConfig` that stands at `path`.
+pub fn check_bundle(path: &str, config: &Value) -> Option<Cause> {
+    let bundle = Endpoint::of(config).ca_bundle;
+    if bundle.is_empty() {
+        return None;
+    }
+    let error = trust::check(&bundle).err()?;
+    Some(invalid(format!("{path}.caBundle"), config["caBundle"].clone(), error.to_string()))
 }

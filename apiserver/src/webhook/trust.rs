@@ -55,3 +55,8 @@ fn config(bundle: &[u8]) -> Result<ClientConfig, WebhookError> {
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(builder.map_err(|e| wrong(&e))?.with_root_certificates(roots).with_no_client_auth())
 }
+
+/// Whether a PEM bundle can be read.
+pub(super) fn check(bundle: &[u8]) -> Result<(), WebhookError> {
+    config(bundle).map(|_| ())
+}

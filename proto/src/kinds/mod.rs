@@ -22,6 +22,7 @@ pub mod csi_node;
 pub mod csi_storage_capacity;
 pub mod custom;
 pub mod daemon_set;
+pub mod custom_resource_definition;
 pub mod deployment;
 pub mod device_class;
 pub mod endpoint_slice;
@@ -333,6 +334,7 @@ pub static KIND_TABLE: &[&KindRow] = &[
     &review::LOCAL_ACCESS,
     &review::SELF_ACCESS,
     &review::SELF_RULES,
+    &custom_resource_definition::ROW,
 ];
 
 /// The row of `<group>` and plural.
