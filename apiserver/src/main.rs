@@ -9,7 +9,7 @@ use kubus_apiserver::raft::{RaftOptions, Replica};
 use kubus_apiserver::server::{BusStreams, Server};
 use kubus_apiserver::store::Consensus;
 use kubus_apiserver::{bootstrap, quota_status};
-use kubus_client::{Bus, Credentials};
+use kubus_client::{Bus, Credentials, metrics};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,10 +71,13 @@ async fn main() -> anyhow::Result<()> {
     let beginnings = tokio::spawn(bootstrap::run(api.clone(), store.leadership()));
     let counting = tokio::spawn(quota_status::run(api.clone(), store.leadership()));
     let stop = CancellationToken::new();
+    let mut registry = metrics::registry();
     let mut serving = tokio::spawn({
-        let (server, leadership, stop) = (Server::new(nats.clone(), api), store.leadership(), stop.clone());
+        let server = Server::new(nats.clone(), api, &mut registry);
+        let (leadership, stop) = (store.leadership(), stop.clone());
         async move { server.serve(leadership, stop).await }
     });
+    let measured = tokio::spawn(metrics::serve(bus.clone(), Arc::new(registry)));
 
     let failure = tokio::select! {
         _ = terminate.recv() => None,
@@ -85,6 +88,7 @@ async fn main() -> anyhow::Result<()> {
     tracing::info!("stopping");
     beginnings.abort();
     counting.abort();
+    measured.abort();
     stop.cancel();
     if let Some(failure) = failure {
         replica.stop().await;

@@ -4,8 +4,9 @@ use crate::pipeline::{Api, OpenStreams};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
+use kubus_client::metrics::{Registry, RequestMetrics, Subject};
 use kubus_proto::request::REQUEST_TIMEOUT_MS;
-use kubus_proto::stream::OpenStream;
+use kubus_proto::stream::{OpenStream, STREAM_ACCEPT};
 use kubus_proto::subject::{self, APISERVER_QUEUE, Route};
 use kubus_proto::{ApiError, ApiRequest, ApiResponse, Reason, chunk, codec};
 use std::sync::Arc;
@@ -41,12 +42,14 @@ pub struct Server {
     nats: async_nats::Client,
     api: Api,
     in_flight: Arc<Semaphore>,
+    requests: RequestMetrics,
 }
 
 impl Server {
-    /// A server that answers with `api` what comes over `nats`.
-    pub fn new(nats: async_nats::Client, api: Api) -> Self {
-        Self { nats, api, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_LIMIT)) }
+    /// A server that answers with `api` what comes over `nats`, and counts it in `registry`.
+    pub fn new(nats: async_nats::Client, api: Api, registry: &mut Registry) -> Self {
+        let requests = RequestMetrics::register(registry);
+        Self { nats, api, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_LIMIT)), requests }
     }
 
     /// Serves until `stop`: reads from now on, writes whenever `leadership` says so. Returns when the requests in work
@@ -133,10 +136,14 @@ impl Server {
             return refuse(Reason::BadRequest, "a write must be sent to the leader");
         }
         let (method, path, trace_id) = (request.method, request.path.clone(), request.trace_id);
+        let connect = request.accept == STREAM_ACCEPT;
+        let subject = Subject::of(method, &path, request.query.contains("watch=true"), connect);
+        let in_work = self.requests.begin(method);
         let start = Instant::now();
         let limit = Duration::from_millis(REQUEST_TIMEOUT_MS);
         let response = tokio::time::timeout(limit, self.api.handle(identity, request)).await;
         let response = response.unwrap_or_else(|_| refuse(Reason::Timeout, "the request took too long"));
+        self.requests.end(&subject, Some(in_work), response.code);
         let elapsed_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::debug!(identity, ?method, path, trace_id, code = response.code, elapsed_us, "answered");
         response

@@ -98,7 +98,7 @@ async fn reads_are_always_taken_and_writes_only_by_the_leader() {
     assert!(bootstrap::ensure(&api).await);
     let (leads, leadership) = watch::channel(false);
     let stop = CancellationToken::new();
-    let server = Server::new(nats.clone(), api);
+    let server = Server::new(nats.clone(), api, &mut kubus_client::metrics::Registry::default());
     let serving = tokio::spawn({
         let stop = stop.clone();
         async move { server.serve(leadership, stop).await }

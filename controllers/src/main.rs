@@ -76,6 +76,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let credentials = Credentials::load(&arguments.credentials)?;
     let bus = Bus::connect_patiently(&credentials).await;
+    kubus_client::metrics::tell(&bus);
     let started = Instant::now();
     let config = ElectionConfig {
         lease_ms: arguments.lease_ms,

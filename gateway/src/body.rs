@@ -1,10 +1,9 @@
 //! Bodies of requests: read within limits, and turned from JSON or YAML into the bus' MessagePack.
 
 use crate::protobuf::{self, ProtobufError};
-use bytes::Bytes;
-use http::{HeaderMap, header};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::BodyExt;
 use kubus_client::transcode;
 use kubus_proto::request::Method;
 use kubus_proto::{ApiError, Reason, codec};
@@ -12,6 +11,8 @@ use std::time::Duration;
 
 /// Largest body in bytes, as in Kubernetes: 3 MiB.
 pub const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
+/// Largest body that is taken to its end before it is refused, in bytes.
+const DISCARD_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 /// How long a whole body may take to arrive, in milliseconds.
 const BODY_MS: u64 = 60_000;
 
@@ -23,19 +24,34 @@ enum Format {
     Protobuf,
 }
 
-/// Reads the whole body.
-pub async fn read(headers: &HeaderMap, body: Incoming) -> Result<Bytes, ApiError> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_LIMIT_BYTES) {
-        return Err(too_large());
-    }
-    let reading = Limited::new(body, BODY_LIMIT_BYTES).collect();
-    match tokio::time::timeout(Duration::from_millis(BODY_MS), reading).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(bad(format!("the body cannot be read: {error}"))),
-        Err(_) => Err(ApiError::new(Reason::Timeout, "the body took too long to arrive")),
-    }
+/// Reads the whole body. What is too much is still taken, up to a limit, and thrown away: a client that is cut off
+/// while it sends does not see why.
+pub async fn read<B>(body: B) -> Result<Bytes, ApiError>
+where
+    B: Body<Data = Bytes, Error: std::fmt::Display>,
+{
+    let mut body = std::pin::pin!(body);
+    let reading = async {
+        let (mut whole, mut taken) = (BytesMut::new(), 0_usize);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| bad(format!("the body cannot be read: {error}")))?;
+            // Trailers say nothing here.
+            let Ok(data) = frame.into_data() else { continue };
+            taken = taken.saturating_add(data.len());
+            if taken > DISCARD_LIMIT_BYTES {
+                return Err(too_large());
+            }
+            if taken <= BODY_LIMIT_BYTES {
+                whole.extend_from_slice(&data);
+            } else {
+                whole = BytesMut::new();
+            }
+        }
+        if taken > BODY_LIMIT_BYTES { Err(too_large()) } else { Ok(whole.freeze()) }
+    };
+    tokio::time::timeout(Duration::from_millis(BODY_MS), reading)
+        .await
+        .unwrap_or_else(|_| Err(ApiError::new(Reason::Timeout, "the body took too long to arrive")))
 }
 
 fn too_large() -> ApiError {
@@ -115,6 +131,19 @@ mod tests {
         ] {
             let got = decode(method, content_type, text.into()).expect(content_type);
             assert_eq!(codec::decode::<Value>(&got).expect("value"), object, "{content_type}");
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_have_a_limit() {
+        for (size, good) in [(0, true), (BODY_LIMIT_BYTES, true), (BODY_LIMIT_BYTES + 1, false), (40 << 20, false)] {
+            let chunks = vec![Bytes::from(vec![b'x'; 1 << 20]); size >> 20];
+            let rest = Bytes::from(vec![b'x'; size & ((1 << 20) - 1)]);
+            let frames = chunks.into_iter().chain([rest]).map(|data| Ok::<_, String>(http_body::Frame::data(data)));
+            let body = http_body_util::StreamBody::new(futures::stream::iter(frames));
+            let got = read(body).await;
+            assert_eq!(got.as_ref().map(Bytes::len).ok(), good.then_some(size));
+            assert!(got.err().is_none_or(|error| error.message == "Request entity too large: limit is 3145728"));
         }
     }
 

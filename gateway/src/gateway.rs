@@ -152,7 +152,7 @@ impl Gateway {
         let mut asked = asked(on_behalf, &request)?;
         let form = answer::Form::of(&asked.accept, &asked.path)?;
         let (parts, content) = request.into_parts();
-        let content = body::read(&parts.headers, content).await?;
+        let content = body::read(content).await?;
         if !content.is_empty() {
             asked.body = body::decode(asked.method, &asked.content_type, content)?;
         }

@@ -97,3 +97,28 @@ fn error_line(error: &WatchError) -> Bytes {
     };
     format!("{}\n", json!({"type": "ERROR", "object": status})).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kubus_proto::event::Changes;
+    use serde_json::Value;
+
+    #[test]
+    fn whatever_ends_a_watch_is_its_last_line() {
+        let expired = ApiError::new(Reason::Expired, "too old resource version: 1 (7)");
+        let damaged = codec::decode::<Changes>(b"x").expect_err("no changes");
+        for (error, code, message) in [
+            (WatchError::Expired(expired), 410, "too old resource version: 1 (7)"),
+            (WatchError::Bus(BusError::NoLeader { waited_ms: 5 }), 500, "no apiserver leader answered within 5 ms"),
+            (WatchError::Bus(damaged.into()), 500, "cannot decode message"),
+        ] {
+            let mut lines = Lines { shape: Shape::Whole, row: None, first: true };
+            let line = lines.next(Err(error));
+            let event: Value = serde_json::from_slice(&line).expect("JSON");
+            assert!(line.ends_with(b"}\n"));
+            assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(code)));
+            assert!(event["object"]["message"].as_str().is_some_and(|text| text.starts_with(message)), "{event}");
+        }
+    }
+}

@@ -108,6 +108,7 @@ async fn start(arguments: &Arguments, credentials: Credentials, data_dir: &Path,
         })),
     };
     let bus = Bus::connect_patiently(&credentials).await;
+    kubus_client::metrics::tell(&bus);
     let config = AgentConfig {
         node: node.clone(),
         node_ip: arguments.node_ip.clone().unwrap_or_else(host_address),

@@ -46,6 +46,7 @@ async fn main() -> anyhow::Result<()> {
         () = &mut told_to_end => return Ok(()),
     };
     tracing::info!(identity = bus.identity(), version = kubus_proto::VERSION, "on the bus");
+    kubus_client::metrics::tell(&bus);
     let election = election::start(&bus, ElectionConfig::new(LEASE, bus.identity()));
     let (sender, inputs) = mpsc::channel(INPUT_LIMIT);
     tokio::spawn(watch::nodes(bus.kube(), sender.clone()));

@@ -1,5 +1,6 @@
 //! A cluster of real processes for one test: made by `kubus up`, driven by `kubus`, gone when the test ends.
 
+use crate::https::Https;
 use kubus_client::{Bus, Credentials};
 use kubus_proto::request::Method;
 use kubus_proto::server_status::{STATUS_PATH, ServerStatus};
@@ -66,7 +67,8 @@ impl Cluster {
     pub fn up_prepared(prepare: impl FnOnce(&Path), arguments: &[&str]) -> Self {
         let cluster = Self { home: new_home() };
         prepare(&cluster.home);
-        let mut all = vec!["up"];
+        // Tests run beside each other: none may take the port that everyone expects.
+        let mut all = vec!["up", "--gateway-port", "0"];
         all.extend(arguments);
         let output = cluster.kubus(&all);
         assert!(output.status.success(), "kubus {all:?}:\n{}\n{}", text(&output.stderr), cluster.logs());
@@ -163,6 +165,23 @@ impl Cluster {
             text(&docker.output().expect("docker runs").stdout).lines().map(str::to_owned).collect();
         ids.sort();
         ids
+    }
+
+    /// What kubectl and client libraries read.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.home.join("kubeconfig")
+    }
+
+    /// A client of gateway `number` (from 1) that shows the admin user's certificate.
+    pub fn https(&self, number: usize) -> Https {
+        Https::new(self, number)
+    }
+
+    /// Port of gateway `number` (from 1).
+    pub fn gateway_port(&self, number: usize) -> u16 {
+        let spec = std::fs::read(self.home.join("cluster.json")).expect("the cluster's spec");
+        let spec: Value = serde_json::from_slice(&spec).expect("JSON");
+        spec["gateways"][number - 1].as_u64().and_then(|port| port.try_into().ok()).expect("a gateway")
     }
 
     /// Process id of one process.

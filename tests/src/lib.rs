@@ -1,6 +1,7 @@
 //! What the stories and fault tests share: clusters of real processes, images, transcripts, a bad bus.
 
 pub mod cluster;
+pub mod https;
 pub mod images;
 pub mod relay;
 pub mod transcript;

@@ -30,6 +30,8 @@ impl Api {
             "/readyz" => self.ready(),
             "/.well-known/openid-configuration" => answer::value(200, &service_accounts::issuer_configuration()),
             "/openid/v1/jwks" => answer::value(200, &self.tokens.public_keys()),
+            // A gateway that is asked for metrics asks here whether the user may see them; they are told elsewhere.
+            path if path == "/metrics" || path.starts_with("/metrics/") => answer::value(200, "ok"),
             STATUS_PATH => answer::value(200, &self.store.status()),
             "" => answer::value(200, &discovery::index(discovery::kinds(&*self.served_state().await))),
             _ => {
