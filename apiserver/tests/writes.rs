@@ -118,7 +118,7 @@ async fn patches_come_in_three_languages() {
     assert_eq!(labels["metadata"]["generation"], 4, "labels are not counted");
     let stale = patch("merge-patch", json!({"metadata": {"resourceVersion": "1"}})).await.fails(409);
     assert_eq!(stale, format!("Operation cannot be fulfilled on deployments.apps \"web\": {MODIFIED}"));
-    patch("apply-patch", json!({})).await.fails(415);
+    patch("poetry", json!({})).await.fails(415);
     patch("merge-patch", json!({"spec": {"replicas": -1}})).await.fails(422);
     cluster.merge(&format!("{DEPLOYMENTS}/x"), json!({})).await.fails(404);
 }
