@@ -2,13 +2,14 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/>
 
 use super::admission_rules::{
-    default_match, default_rules, validate_conditions, validate_expression, validate_match, validate_operations,
-    validate_policies,
+    POLICY_VARIABLES, default_match, default_rules, validate_conditions, validate_expression, validate_match,
+    validate_operations, validate_policies,
 };
 use super::at::At;
 use super::defaulting::{object, object_or_new, put};
 use super::names::qualified_name;
 use super::{Behaviour, PLAIN, WITH_STATUS, prepare, schema_of};
+use crate::cel::Kind;
 use k8s_openapi::api::admissionregistration::v1::{MutatingAdmissionPolicy, ValidatingAdmissionPolicy};
 use kubus_proto::status::Cause;
 use serde_json::{Map, Value};
@@ -77,12 +78,12 @@ fn common_rules(spec: &At<'_>, causes: &mut Vec<Cause>) {
         constraints.field("resourceRules").require("", causes);
         validate_constraints(&constraints, causes);
     }
-    validate_conditions(&spec.field("matchConditions"), causes);
+    validate_conditions(&spec.field("matchConditions"), POLICY_VARIABLES, causes);
     let variables = spec.field("variables");
     variables.unique("name", causes);
     for variable in variables.items() {
         variable.field("name").require_text(identifier, causes);
-        validate_expression(&variable.field("expression"), causes);
+        validate_expression(&variable.field("expression"), POLICY_VARIABLES, &[], causes);
     }
 }
 
@@ -109,7 +110,7 @@ fn validating_rules(spec: &At<'_>, causes: &mut Vec<Cause>) {
         annotations.missing("validations or auditAnnotations must contain at least one item", causes);
     }
     for validation in validations.items() {
-        validate_expression(&validation.field("expression"), causes);
+        validate_expression(&validation.field("expression"), POLICY_VARIABLES, &[Kind::Bool], causes);
         let message = validation.field("message");
         if message.text().len() > MESSAGE_LIMIT {
             causes.push(super::causes::too_long(message.path, MESSAGE_LIMIT));
@@ -122,7 +123,7 @@ fn validating_rules(spec: &At<'_>, causes: &mut Vec<Cause>) {
         }
         let computed = validation.field("messageExpression");
         if !computed.is_null() {
-            validate_expression(&computed, causes);
+            validate_expression(&computed, POLICY_VARIABLES, &[Kind::Text], causes);
         }
         validation.field("reason").one_of(REASONS, causes);
     }
@@ -132,7 +133,7 @@ fn validating_rules(spec: &At<'_>, causes: &mut Vec<Cause>) {
     annotations.unique("key", causes);
     for annotation in annotations.items() {
         annotation.field("key").require_text(qualified_name, causes);
-        validate_expression(&annotation.field("valueExpression"), causes);
+        validate_expression(&annotation.field("valueExpression"), POLICY_VARIABLES, &[Kind::Text, Kind::Null], causes);
     }
 }
 
@@ -149,7 +150,7 @@ fn mutating_rules(spec: &At<'_>, causes: &mut Vec<Cause>) {
                 if part.is_null() {
                     part.missing(&format!("must be specified when patchType is {name}"), causes);
                 } else {
-                    validate_expression(&part.field("expression"), causes);
+                    validate_expression(&part.field("expression"), POLICY_VARIABLES, &[], causes);
                 }
             } else if !part.is_null() && !kind.is_empty() {
                 part.forbidden(format!("may not be specified when patchType is {}", kind.text()), causes);

@@ -4,6 +4,7 @@
 use super::at::At;
 use super::defaulting::{items, put, put_empty};
 use super::names::qualified_name;
+use crate::cel::{Expression, Kind};
 use kubus_proto::status::Cause;
 use serde_json::{Map, Value};
 
@@ -88,24 +89,34 @@ fn validate_resources(resources: &At<'_>, causes: &mut Vec<Cause>) {
 }
 
 /// Conditions: each has a name of its own and an expression that can be read.
-pub fn validate_conditions(conditions: &At<'_>, causes: &mut Vec<Cause>) {
+pub fn validate_conditions(conditions: &At<'_>, variables: &[&str], causes: &mut Vec<Cause>) {
     if conditions.len() > CONDITIONS_LIMIT {
         causes.push(super::causes::too_many(conditions.path, conditions.len(), CONDITIONS_LIMIT));
     }
     conditions.unique("name", causes);
     for condition in conditions.items() {
-        validate_expression(&condition.field("expression"), causes);
+        validate_expression(&condition.field("expression"), variables, &[Kind::Bool], causes);
         condition.field("name").require_text(qualified_name, causes);
     }
 }
 
-/// An expression that must be given and be CEL.
-pub fn validate_expression(expression: &At<'_>, causes: &mut Vec<Cause>) {
-    if expression.text().trim().is_empty() {
+/// Variables of the conditions of webhooks, of expressions of policies, and of selectors of devices.
+pub const WEBHOOK_VARIABLES: &[&str] = &["object", "oldObject", "request", "authorizer"];
+/// What policies' expressions know.
+pub const POLICY_VARIABLES: &[&str] =
+    &["object", "oldObject", "request", "params", "namespaceObject", "variables", "authorizer"];
+/// What selectors of devices know.
+pub const DEVICE_VARIABLES: &[&str] = &["device"];
+
+/// An expression that must be given and be CEL over these variables. What it gives is looked at where `wanted` says what.
+pub fn validate_expression(expression: &At<'_>, variables: &[&str], wanted: &[Kind<'_>], causes: &mut Vec<Cause>) {
+    let source = expression.text();
+    if source.trim().is_empty() {
         expression.missing("", causes);
         return;
     }
-    if let Err(error) = cel::Program::compile(expression.text()) {
-        expression.invalid(format!("compilation failed: {error}"), causes);
+    let variables: Vec<(&str, Kind<'_>)> = variables.iter().map(|name| (*name, Kind::Dyn)).collect();
+    if let Err(error) = Expression::compile(source, &variables, wanted) {
+        expression.invalid(error.to_string(), causes);
     }
 }

@@ -1,10 +1,11 @@
 //! What the kinds of dynamic resource allocation share: requests for devices, selectors, configuration.
 //! <https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/>
 
-use super::admission_rules::validate_expression;
+use super::admission_rules::{DEVICE_VARIABLES, validate_expression};
 use super::at::At;
 use super::defaulting::{items, object, put};
 use super::names::{dns_label, dns_subdomain, qualified_name};
+use crate::cel::Kind;
 use kubus_proto::status::Cause;
 use serde_json::{Map, Value};
 
@@ -118,7 +119,7 @@ pub fn validate_selectors(selectors: &At<'_>, causes: &mut Vec<Cause>) {
         if cel.is_null() {
             cel.missing("", causes);
         } else {
-            validate_expression(&cel.field("expression"), causes);
+            validate_expression(&cel.field("expression"), DEVICE_VARIABLES, &[Kind::Bool], causes);
         }
     }
 }

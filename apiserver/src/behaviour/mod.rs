@@ -291,6 +291,9 @@ pub fn of(row: &KindRow) -> &'static Behaviour {
 }
 
 #[cfg(test)]
+mod kind_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -2,7 +2,8 @@
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>
 
 use super::admission_rules::{
-    default_match, default_rules, validate_conditions, validate_match, validate_operations, validate_policies,
+    WEBHOOK_VARIABLES, default_match, default_rules, validate_conditions, validate_match, validate_operations,
+    validate_policies,
 };
 use super::at::At;
 use super::defaulting::{items, object, put};
@@ -84,7 +85,7 @@ fn validate_webhook(webhook: &At<'_>, causes: &mut Vec<Cause>) {
     }
     validate_match(webhook, causes);
     validate_client(&webhook.field("clientConfig"), causes);
-    validate_conditions(&webhook.field("matchConditions"), causes);
+    validate_conditions(&webhook.field("matchConditions"), WEBHOOK_VARIABLES, causes);
 }
 
 fn validate_review_versions(versions: &At<'_>, causes: &mut Vec<Cause>) {
