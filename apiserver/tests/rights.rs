@@ -252,3 +252,67 @@ async fn a_nodes_credentials_open_nothing_of_other_nodes() {
         }
     }
 }
+
+/// A request for a client certificate with this organization.
+fn certificate_request(name: &str, organization: &str) -> Value {
+    use base64::Engine;
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).expect("parameters");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "jane");
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, organization);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let pem = params.serialize_request(&key).expect("a request").pem().expect("pem");
+    let request = base64::engine::general_purpose::STANDARD.encode(pem);
+    json!({"metadata": {"name": name}, "spec": {"request": request, "usages": ["client auth"],
+        "signerName": "kubernetes.io/kube-apiserver-client"}})
+}
+
+#[tokio::test]
+async fn certificates_are_approved_and_signed_by_those_who_may() {
+    const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let cluster = Cluster::new().await;
+    assert_eq!(
+        cluster.post(REQUESTS, certificate_request("root", "system:masters")).await.fails(403),
+        "certificatesigningrequests.certificates.k8s.io \"root\" is forbidden: use of kubernetes.io/kube-apiserver-client \
+         signer with system:masters group is not allowed"
+    );
+    cluster.post(REQUESTS, certificate_request("jane", "dev")).await.ok(201);
+    let role = |name: &str, rules: Value| json!({"metadata": {"name": name}, "rules": rules});
+    let requests = json!({"verbs": ["get", "update", "patch"], "apiGroups": ["certificates.k8s.io"],
+        "resources": ["certificatesigningrequests", "certificatesigningrequests/approval", "certificatesigningrequests/status"]});
+    let sign = |verb: &str| {
+        json!({"verbs": [verb], "apiGroups": ["certificates.k8s.io"], "resources": ["signers"],
+            "resourceNames": ["kubernetes.io/*"]})
+    };
+    let roles = format!("{RBAC}/clusterroles");
+    cluster.post(&roles, role("writer", json!([requests]))).await.ok(201);
+    cluster.post(&roles, role("approver", json!([sign("approve")]))).await.ok(201);
+    let everywhere = async |role: &str, user: &str| {
+        let body = json!({"metadata": {"name": format!("{user}-{role}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": user}]});
+        cluster.post(&format!("{RBAC}/clusterrolebindings"), body).await.ok(201);
+    };
+    for user in ["joe", "ann"] {
+        everywhere("writer", user).await;
+    }
+    everywhere("approver", "ann").await;
+    let approved = json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "Fine"}]}});
+    let patch = async |user: &str, part: &str, body: &Value| {
+        let path = format!("{REQUESTS}/jane/{part}");
+        let ask = cluster.ask(Method::Patch, &path).content_type("application/merge-patch+json");
+        ask.user(user, &[]).body(body).send().await
+    };
+    assert_eq!(
+        patch("joe", "approval", &approved).await.fails(403),
+        "certificatesigningrequests.certificates.k8s.io \"jane\" is forbidden: user not permitted to approve requests \
+         with signerName \"kubernetes.io/kube-apiserver-client\""
+    );
+    patch("ann", "approval", &approved).await.ok(200);
+    let signed = json!({"status": {"certificate": "AAAA"}});
+    assert!(patch("ann", "status", &signed).await.fails(403).contains("not permitted to sign requests"));
+    let path = format!("{REQUESTS}/jane/status");
+    let ask = cluster.ask(Method::Patch, &path).content_type("application/merge-patch+json").identity("controllers-1");
+    let done = ask.body(&signed).send().await;
+    // Whatever is said of the certificate itself, the controllers may sign.
+    assert_ne!(done.code, 403, "{}", done.body);
+}

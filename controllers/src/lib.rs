@@ -1,6 +1,7 @@
 //! The controllers: each is a pure function from what is wanted and seen to a plan; one executor carries plans out.
 
 pub mod api;
+pub mod certificates;
 pub mod cluster_role_aggregation;
 pub mod controller;
 pub mod deployment;

@@ -5,6 +5,7 @@ use clap::Parser;
 use kubus_client::election::{ElectionConfig, LEASE_MS, RENEW_MS};
 use kubus_client::{Bus, Credentials, election, heartbeat};
 use kubus_controllers::api::BusApi;
+use kubus_controllers::certificates::signer::Signer;
 use kubus_controllers::executor::Executor;
 use kubus_controllers::informer::{Caches, watch};
 use kubus_controllers::recorder::{Recorder, write_events};
@@ -45,6 +46,12 @@ struct Arguments {
     /// Finished pods that are kept
     #[arg(long, default_value_t = 12_500)]
     terminated_pod_gc_threshold: usize,
+    /// Certificate of the authority that signs certificate requests, in PEM
+    #[arg(long, value_name = "FILE", requires = "cluster_signing_key_file")]
+    cluster_signing_cert_file: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, value_name = "FILE", requires = "cluster_signing_cert_file")]
+    cluster_signing_key_file: Option<PathBuf>,
     /// How long leadership lasts unrenewed, in milliseconds
     #[arg(long, default_value_t = LEASE_MS)]
     lease_ms: u64,
@@ -54,8 +61,19 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn settings(&self, credentials: &Credentials) -> Settings {
-        Settings {
+    fn settings(&self, credentials: &Credentials) -> anyhow::Result<Settings> {
+        let signer = match (&self.cluster_signing_cert_file, &self.cluster_signing_key_file) {
+            (Some(certificate), Some(key)) => {
+                let read = |path: &PathBuf| {
+                    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+                };
+                let signer = Signer::new(&read(certificate)?, &read(key)?);
+                Some(Arc::new(signer.with_context(|| format!("cannot use {}", key.display()))?))
+            }
+            _ => None,
+        };
+        Ok(Settings {
+            signer,
             node_grace: Duration::from_millis(self.node_grace_ms),
             node_settle: Duration::from_millis(self.node_settle_ms),
             eviction_rate: self.node_eviction_rate,
@@ -64,7 +82,7 @@ impl Arguments {
             terminated_pod_threshold: self.terminated_pod_gc_threshold,
             authority: credentials.certificate_authority.clone(),
             ..Settings::default()
-        }
+        })
     }
 }
 
@@ -90,7 +108,7 @@ async fn main() -> anyhow::Result<()> {
     let clock = Arc::new(move || started.elapsed());
     let executor = Executor::new(BusApi::new(bus.clone()), election.leads(), recorder, clock);
     let caches = Arc::new(Caches::default());
-    let runtime = Runtime::new(caches.clone(), executor, election.leads(), arguments.settings(&credentials));
+    let runtime = Runtime::new(caches.clone(), executor, election.leads(), arguments.settings(&credentials)?);
     let mut tasks = JoinSet::new();
     tasks.spawn(write_events(Arc::new(BusApi::new(bus.clone())), events));
     watch::spawn_all(&mut tasks, &bus.kube(), &caches, &runtime);

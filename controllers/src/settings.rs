@@ -1,5 +1,7 @@
 //! What can be set by flags, with Kubernetes' defaults where nothing speaks against them.
 
+use crate::certificates::signer::Signer;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Settings of all controllers.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub terminated_pod_threshold: usize,
     /// Certificate of the authority that the API's servers are checked against, in PEM; empty to publish none.
     pub authority: String,
+    /// Signs certificates; none where this replica has no key of the authority.
+    pub signer: Option<Arc<Signer>>,
 }
 
 impl Default for Settings {
@@ -40,6 +44,7 @@ impl Default for Settings {
             pod_gc_period: Duration::from_secs(5),
             terminated_pod_threshold: 12_500,
             authority: String::new(),
+            signer: None,
         }
     }
 }

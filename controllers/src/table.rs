@@ -2,7 +2,7 @@
 
 use crate::controller::Controller;
 use crate::{
-    cluster_role_aggregation, deployment, garbage, namespace, node_lifecycle, pod_gc, replicas, root_ca,
+    certificates, cluster_role_aggregation, deployment, garbage, namespace, node_lifecycle, pod_gc, replicas, root_ca,
     service_account, taint_eviction, token_secrets,
 };
 
@@ -17,6 +17,7 @@ pub static CONTROLLERS: &[&Controller] = &[
     &root_ca::CONTROLLER,
     &token_secrets::CONTROLLER,
     &cluster_role_aggregation::CONTROLLER,
+    &certificates::CONTROLLER,
     &node_lifecycle::CONTROLLER,
     &taint_eviction::CONTROLLER,
     &pod_gc::CONTROLLER,

@@ -75,6 +75,7 @@ static RULES: &[Rule] = &[
     rule(Role::Controllers, "*", &["*", "*/status", "*/scale"], READ, Only::All),
     rule(Role::Controllers, "*", &["*"], WRITE, Only::All),
     rule(Role::Controllers, "*", &["*/status", "*/scale"], REPLACE, Only::All),
+    rule(Role::Controllers, "certificates.k8s.io", &["signers"], &["sign"], Only::All),
     rule(Role::Controllers, "", &["namespaces/finalize"], &["update"], Only::All),
     rule(Role::Controllers, "", &["pods/eviction"], &["create"], Only::All),
     rule(Role::Scheduler, "authentication.k8s.io", SELF_REVIEWS, &["create"], Only::All),

@@ -104,13 +104,13 @@ impl Api {
             let cause = causes::required("metadata.name", "name or generateName is required");
             return Err(ApiError::invalid("", "Binding", "", vec![cause]));
         }
-        call.authorize_named(&self.store.state(), name)?;
+        self.authorized(|state| call.authorize_named(state, name)).await?;
         self.bind_one(&call.about(&pod::ROW, name, "binding")).await
     }
 
     /// Binds many pods; each answer stands in the place of its binding.
     pub(super) async fn bind_batch(&self, call: PathCall) -> Result<ApiResponse, ApiError> {
-        call.authorize(&self.store.state())?;
+        self.authorized(|state| call.authorize(state)).await?;
         let BindingBatch { bindings } = decode(&call.body)?;
         if bindings.len() > BATCH_LIMIT {
             let message = format!("a batch has at most {BATCH_LIMIT} bindings, this one has {}", bindings.len());

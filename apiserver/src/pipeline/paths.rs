@@ -20,7 +20,7 @@ impl Api {
         if path == BINDINGS_PATH && call.method == Method::Post {
             return self.bind_batch(call).await;
         }
-        call.authorize(&self.store.state())?;
+        self.authorized(|state| call.authorize(state)).await?;
         if call.method != Method::Get {
             return Err(if path == BINDINGS_PATH { not_allowed() } else { nothing_here() });
         }

@@ -2,6 +2,7 @@
 
 use super::{Api, store_error};
 use crate::authenticate::{Caller, Refusal, authenticate, impersonation, unauthorized};
+use crate::state::State;
 use jiff::Timestamp;
 use kubus_proto::ApiError;
 use kubus_proto::user::OnBehalf;
@@ -20,6 +21,15 @@ impl Api {
                 self.sender_now(identity, on_behalf).map_err(|refusal| answer(identity, refusal))
             }
         }
+    }
+
+    /// Whether something is allowed; what a state that may be behind refuses is asked of the newest once more.
+    pub(super) async fn authorized(&self, may: impl Fn(&State) -> Result<(), ApiError> + Send) -> Result<(), ApiError> {
+        if may(&self.store.state()).is_ok() {
+            return Ok(());
+        }
+        self.store.barrier().await.map_err(store_error)?;
+        may(&self.store.state())
     }
 
     fn sender_now(&self, identity: &str, on_behalf: &OnBehalf) -> Result<Caller, Refusal> {

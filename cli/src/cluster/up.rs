@@ -142,7 +142,12 @@ fn processes(spec: &ClusterSpec, home: &Home, nats_server: std::path::PathBuf) -
         let name = format!("scheduler-{i}");
         all.push(ours(&name, "kubus-scheduler", &name, Vec::new()));
         let name = format!("controllers-{i}");
-        let more = vec!["--node-grace-ms".to_owned(), spec.node_grace_ms.to_string()];
+        let more = [
+            ("--node-grace-ms", spec.node_grace_ms.to_string()),
+            ("--cluster-signing-cert-file", text(home.pki("ca.crt"))),
+            ("--cluster-signing-key-file", text(home.pki("ca.key"))),
+        ];
+        let more = more.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
         all.push(ours(&name, "kubus-controllers", &name, more));
     }
     match spec.runtime {

@@ -1,6 +1,7 @@
 //! Writes that need more than the right to write: the rights they hand out, the labels a node gives itself. One row a
 //! resource; each looks at what an object was and what it is about to be.
 
+mod certificates;
 mod nodes;
 mod roles;
 
@@ -32,8 +33,14 @@ struct Guard {
     check: fn(&Write<'_>) -> Result<(), ApiError>,
 }
 
+const CERTIFICATES: &str = "certificates.k8s.io";
+const REQUESTS: &str = "certificatesigningrequests";
+
 static GUARDS: &[Guard] = &[
     Guard { group: "", resource: "nodes", subresources: &["", "status"], check: nodes::check },
+    Guard { group: CERTIFICATES, resource: REQUESTS, subresources: &[""], check: certificates::subject },
+    Guard { group: CERTIFICATES, resource: REQUESTS, subresources: &["approval"], check: certificates::approval },
+    Guard { group: CERTIFICATES, resource: REQUESTS, subresources: &["status"], check: certificates::status },
     Guard { group: super::rbac::GROUP, resource: "roles", subresources: &[""], check: roles::role },
     Guard { group: super::rbac::GROUP, resource: "clusterroles", subresources: &[""], check: roles::role },
     Guard { group: super::rbac::GROUP, resource: "rolebindings", subresources: &[""], check: roles::binding },
