@@ -24,8 +24,7 @@ const HOSTS_LIMIT: usize = 3;
 fn ingress_cells(ingress: &Value, now: Timestamp) -> Vec<Value> {
     let spec = &ingress["spec"];
     let addresses: std::collections::BTreeSet<String> = cells::list(&ingress["status"]["loadBalancer"]["ingress"])
-        .map(|own| [&own["ip"], &own["hostname"]].map(cells::string).into_iter().find(|text| !text.is_empty()))
-        .flatten()
+        .filter_map(|own| [&own["ip"], &own["hostname"]].map(cells::string).into_iter().find(|text| !text.is_empty()))
         .collect();
     let ports = if cells::list(&spec["tls"]).next().is_some() { "80, 443" } else { "80" };
     vec![
