@@ -9,7 +9,7 @@ use super::metadata::check;
 use super::path::FieldPath;
 use super::pod_spec::{required_one_of, text};
 use super::workload::{default_template, not_negative};
-use super::{Behaviour, WITH_STATUS, schema_of};
+use super::{Behaviour, WITH_STATUS, schema_of, warnings};
 use jiff::tz::TimeZone;
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec};
 use kubus_proto::status::Cause;
@@ -31,6 +31,14 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
         }
         let zone = job["spec"]["timeZone"].as_str().map(str::to_owned);
         validate_zone(&zone, &FieldPath::root("spec").field("timeZone"), causes);
+    },
+    warnings: |job| {
+        let mut all = warnings::of_pods_name(job, "Pod names and hostnames");
+        let path = FieldPath::root("spec");
+        let path = path.field("jobTemplate");
+        let template = &job["spec"]["jobTemplate"]["spec"]["template"];
+        warnings::of_template(template, &path.field("spec").field("template"), &mut all);
+        all
     },
     // A zone that was taken once stays taken.
     update_rules: |new, old, causes| {

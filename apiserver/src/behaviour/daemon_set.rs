@@ -10,7 +10,7 @@ use super::workload::{
     at_most_all, default_template, immutable_selector, labels_of, not_negative, selects_nothing, validate_amount,
     validate_kept_running, validate_pod_template,
 };
-use super::{Behaviour, WITH_STATUS, prepare, schema_of};
+use super::{Behaviour, WITH_STATUS, prepare, schema_of, warnings};
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet};
 use kubus_proto::selector::Selector;
 use kubus_proto::status::Cause;
@@ -37,6 +37,12 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
         check(set, causes, |set: &DaemonSet, causes| validate_spec(&set.spec.clone().unwrap_or_default(), causes));
     },
     update_rules: immutable_selector,
+    warnings: |set| {
+        let mut all = Vec::new();
+        let path = FieldPath::root("spec");
+        warnings::of_template(&set["spec"]["template"], &path.field("template"), &mut all);
+        all
+    },
     ..WITH_STATUS
 };
 

@@ -28,6 +28,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
     },
     rules,
     update_rules: immutable_selector,
+    warnings: super::warnings::of_workload,
     ..PLAIN
 };
 

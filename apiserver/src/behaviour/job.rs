@@ -38,6 +38,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
             not_negative(&path.field(field), new["status"][field].as_i64(), causes);
         }
     },
+    warnings: super::warnings::of_workload,
     ..WITH_STATUS
 };
 

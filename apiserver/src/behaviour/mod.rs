@@ -78,6 +78,7 @@ mod storage;
 mod storage_class;
 mod volume_attachment;
 mod volume_attributes_class;
+mod warnings;
 pub mod webhook_configuration;
 mod workload;
 

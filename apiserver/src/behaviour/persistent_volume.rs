@@ -34,6 +34,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
         });
     },
     update_rules,
+    warnings: super::warnings::of_persistent_volume,
     ..PLAIN
 };
 

@@ -38,6 +38,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
         });
     },
     update_rules,
+    warnings: super::warnings::of_claim,
     ..PLAIN
 };
 

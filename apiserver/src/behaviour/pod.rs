@@ -8,7 +8,7 @@ use super::path::FieldPath;
 use super::pod_spec::{
     default_pod_only, default_pod_spec, qos_class, validate_images_of_pod, validate_pod_spec, validate_pod_update,
 };
-use super::{Behaviour, PLAIN, prepare, schema_of};
+use super::{Behaviour, PLAIN, prepare, schema_of, warnings};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kubus_proto::status::Cause;
 use serde_json::{Value, json};
@@ -25,6 +25,11 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
     rules: |pod, causes| check(pod, causes, validate_pod),
     create_rules: |pod, causes| check(pod, causes, validate_new_pod),
     update_rules,
+    warnings: |pod| {
+        let mut all = warnings::of_pods_name(pod, "the Pod's hostname");
+        warnings::of_pod_spec(&pod["spec"], &FieldPath::root("spec"), &mut all);
+        all
+    },
     ..PLAIN
 };
 

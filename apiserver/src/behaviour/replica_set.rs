@@ -22,6 +22,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
     spec_changed: prepare::spec_differs,
     rules,
     update_rules: immutable_selector,
+    warnings: super::warnings::of_workload,
     ..PLAIN
 };
 

@@ -44,6 +44,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
             }
         }
     },
+    warnings: super::warnings::of_workload,
     ..WITH_STATUS
 };
 

@@ -6,7 +6,7 @@ mod event;
 
 use crate::behaviour::{FieldValidation, decode, decode_as};
 use crate::schema::Schema;
-use kubus_proto::kinds::versions::ServedVersion;
+use kubus_proto::kinds::versions::{ServedVersion, old_kind};
 use kubus_proto::path::ResourcePath;
 use kubus_proto::status::Cause;
 use kubus_proto::{ApiError, ApiResponse, Verb, codec};
@@ -60,7 +60,12 @@ pub fn receive(
 
 /// What is stored as those who asked at `path` know it, and the reminder that they should ask for a newer version.
 pub fn answer(path: &ResourcePath, verb: Verb, answer: Result<ApiResponse, ApiError>) -> Result<ApiResponse, ApiError> {
-    let Some(served) = path.served else { return answer };
+    let Some(served) = path.served else {
+        return answer.map(|mut response| {
+            response.warnings.extend(old_kind(path.row).map(str::to_owned));
+            response
+        });
+    };
     let mut response = answer.map_err(|error| renamed(served, error))?;
     response.warnings.extend(served.warning());
     // The events of a watch are converted by whoever hears them on the bus.

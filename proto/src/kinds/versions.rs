@@ -2,10 +2,10 @@
 //! manifests, and other groups that show the same objects. One row a version of a kind.
 
 use super::{
-    KindRow, certificate_signing_request, cluster_role, cluster_role_binding, controller_revision, cron_job,
-    csi_driver, csi_node, daemon_set, deployment, endpoint_slice, event, horizontal_pod_autoscaler, ingress,
-    ingress_class, lease, network_policy, pod_disruption_budget, priority_class, replica_set, role, role_binding,
-    runtime_class, stateful_set, storage_class, volume_attachment,
+    KindRow, certificate_signing_request, cluster_role, cluster_role_binding, component_status, controller_revision,
+    cron_job, csi_driver, csi_node, daemon_set, deployment, endpoint_slice, endpoints, event,
+    horizontal_pod_autoscaler, ingress, ingress_class, lease, network_policy, pod_disruption_budget, priority_class,
+    replica_set, role, role_binding, runtime_class, stateful_set, storage_class, volume_attachment,
 };
 use crate::convert::{self, Conversion};
 use serde_json::{Value, json};
@@ -136,6 +136,17 @@ pub static SERVED_VERSIONS: &[ServedVersion] = &[
     old("certificates.k8s.io", "v1beta1", &certificate_signing_request::ROW, &convert::REQUEST_V1BETA1, MANY),
     old("discovery.k8s.io", "v1beta1", &endpoint_slice::ROW, &convert::SLICE_V1BETA1, ("1.21", "1.25")),
 ];
+
+/// Kinds that are old in every version, and what their users are told.
+static OLD_KINDS: &[(&KindRow, &str)] = &[
+    (&component_status::ROW, "v1 ComponentStatus is deprecated in v1.19+"),
+    (&endpoints::ROW, "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+];
+
+/// What users of a kind are told whose stored version is old too.
+pub fn old_kind(row: &KindRow) -> Option<&'static str> {
+    OLD_KINDS.iter().find(|(old, _)| std::ptr::eq(*old, row)).map(|(_, warning)| *warning)
+}
 
 /// The version of a resource in a group, where it is not the stored one.
 pub fn by_plural(group: &str, version: &str, plural: &str) -> Option<&'static ServedVersion> {

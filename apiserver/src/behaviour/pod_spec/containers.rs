@@ -19,6 +19,8 @@ pub struct Scope<'a> {
     pub claims: BTreeSet<&'a str>,
     /// How long the pod may take to end.
     pub grace_seconds: i64,
+    /// Its operating system, empty if it does not say.
+    pub os: &'a str,
 }
 
 const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
@@ -45,7 +47,7 @@ pub fn validate_containers(all: &[Container], scope: &Scope<'_>, path: &FieldPat
 /// Lifecycle and probes.
 fn validate_hooks(container: &Container, scope: &Scope<'_>, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
     if let Some(lifecycle) = &container.lifecycle {
-        probes::validate_lifecycle(lifecycle, scope.grace_seconds, &path.field("lifecycle"), causes);
+        probes::validate_lifecycle(lifecycle, scope.grace_seconds, scope.os, &path.field("lifecycle"), causes);
     }
     if let Some(probe) = &container.liveness_probe {
         probes::validate_probe(probe, probes::Kind::Liveness, &path.field("livenessProbe"), causes);

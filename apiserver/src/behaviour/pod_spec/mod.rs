@@ -11,6 +11,7 @@ mod ports;
 mod probes;
 mod qos;
 mod references;
+mod remote_volumes;
 mod resources;
 mod security;
 mod spread;
@@ -85,6 +86,7 @@ pub fn validate_pod_spec(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<
         volumes: &volumes,
         claims: spec.resource_claims.iter().flatten().map(|claim| claim.name.as_str()).collect(),
         grace_seconds: spec.termination_grace_period_seconds.unwrap_or_default(),
+        os: spec.os.as_ref().map_or("", |os| os.name.as_str()),
     };
     containers::validate_containers(&spec.containers, &scope, &path.field("containers"), causes);
     containers::validate_init_containers(spec, &scope, &path.field("initContainers"), causes);
@@ -97,6 +99,7 @@ pub fn validate_pod_spec(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<
     required_one_of(&path.field("dnsPolicy"), &spec.dns_policy, dns::POLICIES, causes);
     validate_labels(spec.node_selector.as_ref(), &path.field("nodeSelector"), causes);
     security::validate_pod_security(spec, &path.field("securityContext"), causes);
+    security::validate_host_users(spec, path, causes);
     for (i, secret) in spec.image_pull_secrets.iter().flatten().enumerate() {
         if secret.name.is_empty() {
             causes.push(required(path.field("imagePullSecrets").index(i).field("name"), ""));
@@ -121,6 +124,7 @@ pub fn validate_pod_spec(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<
         }
     }
     spread::validate_spread(spec, &path.field("topologySpreadConstraints"), causes);
+    validate_resource_claims(spec, &path.field("resourceClaims"), causes);
     validate_names(spec, path, causes);
     tolerations::validate_tolerations(
         spec.tolerations.as_deref().unwrap_or_default(),
@@ -149,6 +153,38 @@ fn validate_names(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<Cause>)
         causes.push(invalid(path.field("activeDeadlineSeconds"), seconds, range(1, i32::MAX.into())));
     }
     after.into_iter().for_each(|row| check(row, causes));
+}
+
+/// What the pod claims of devices: a claim, or a template of one, under a name of its own.
+fn validate_resource_claims(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    for (i, claim) in spec.resource_claims.iter().flatten().enumerate() {
+        let path = path.index(i);
+        let earlier = spec.resource_claims.iter().flatten().take(i);
+        match claim.name.as_str() {
+            "" => causes.push(required(path.field("name"), "")),
+            name if earlier.clone().any(|other| other.name == name) => {
+                causes.push(super::causes::duplicate(path.field("name"), name));
+            }
+            name => problems(&path.field("name"), name, dns_label(name), causes),
+        }
+        let (named, template) = (&claim.resource_claim_name, &claim.resource_claim_template_name);
+        match (named, template) {
+            (None, None) => {
+                let detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
+                causes.push(invalid(path, serde_json::json!(claim), detail));
+            }
+            (Some(_), Some(_)) => {
+                let detail = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
+                causes.push(invalid(path, serde_json::json!(claim), detail));
+            }
+            _ => {}
+        }
+        for (field, name) in [("resourceClaimName", named), ("resourceClaimTemplateName", template)] {
+            if let Some(name) = name {
+                problems(&path.field(field), name, dns_subdomain(name), causes);
+            }
+        }
+    }
 }
 
 fn validate_priority(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {

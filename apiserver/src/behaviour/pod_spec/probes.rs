@@ -132,8 +132,15 @@ pub fn validate_probe(probe: &Probe, kind: Kind, path: &FieldPath<'_>, causes: &
     }
 }
 
-/// `postStart` and `preStop`.
-pub fn validate_lifecycle(lifecycle: &Lifecycle, grace_seconds: i64, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+/// `postStart`, `preStop` and `stopSignal`.
+/// `os` is the pod's operating system, empty if it does not say.
+pub fn validate_lifecycle(
+    lifecycle: &Lifecycle,
+    grace_seconds: i64,
+    os: &str,
+    path: &FieldPath<'_>,
+    causes: &mut Vec<Cause>,
+) {
     let hook = |hook: &Option<LifecycleHandler>, field: &str, causes: &mut Vec<Cause>| {
         let Some(hook) = hook else { return };
         let handler = Handler {
@@ -147,4 +154,12 @@ pub fn validate_lifecycle(lifecycle: &Lifecycle, grace_seconds: i64, path: &Fiel
     };
     hook(&lifecycle.post_start, "postStart", causes);
     hook(&lifecycle.pre_stop, "preStop", causes);
+    if let Some(signal) = lifecycle.stop_signal.as_deref() {
+        let field = path.field("stopSignal");
+        if os.is_empty() {
+            causes.push(forbidden(field, "may not be set for containers with empty `spec.os.name`"));
+        } else if !signal.starts_with("SIG") {
+            causes.push(invalid(field, signal, "must be the name of a signal, such as SIGTERM"));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! <https://kubernetes.io/docs/tasks/configure-pod-container/security-context/>
 
 use super::one_of;
-use crate::behaviour::causes::{duplicate, invalid, not_supported, required};
+use crate::behaviour::causes::{duplicate, forbidden, invalid, not_supported, required};
 use crate::behaviour::names::range;
 use crate::behaviour::path::FieldPath;
 use k8s_openapi::api::core::v1::{AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, Sysctl};
@@ -36,9 +36,21 @@ pub fn validate_pod_security(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut 
     validate_sysctls(context.sysctls.as_deref().unwrap_or_default(), spec, &path.field("sysctls"), causes);
     let policies = &["Always", "OnRootMismatch"];
     one_of(&path.field("fsGroupChangePolicy"), &context.fs_group_change_policy, policies, causes);
+    let policies = &["MountOption", "Recursive"];
+    one_of(&path.field("seLinuxChangePolicy"), &context.se_linux_change_policy, policies, causes);
     let policies = &["Merge", "Strict"];
     one_of(&path.field("supplementalGroupsPolicy"), &context.supplemental_groups_policy, policies, causes);
     validate_profiles(&context.seccomp_profile, &context.app_armor_profile, path, causes);
+}
+
+/// A pod whose users are not the host's shares nothing else with the host either.
+pub fn validate_host_users(spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
+    if spec.host_users == Some(false) {
+        let shared = [("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc)];
+        for (field, _) in shared.into_iter().filter(|(_, shared)| *shared == Some(true)) {
+            causes.push(forbidden(path.field(field), "when `hostUsers` is false"));
+        }
+    }
 }
 
 fn validate_sysctls(sysctls: &[Sysctl], spec: &PodSpec, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {

@@ -162,6 +162,33 @@ fn wrong_specs_are_told_in_kubernetes_words() {
             ],
         ),
         (
+            beside(json!({"volumes": [{"name": "i", "iscsi": {"targetPortal": "p", "iqn": "x", "lun": 256}},
+                {"name": "r", "rbd": {"image": "i"}}, {"name": "e", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+                {"name": "c", "csi": {"driver": "-"}}]})),
+            vec![
+                "spec.volumes[0].iscsi.iqn: Invalid value: \"x\": must be valid format starting with iqn, eui, or naa".to_owned(),
+                "spec.volumes[0].iscsi.lun: Invalid value: 256: must be between 0 and 255, inclusive".to_owned(),
+                "spec.volumes[1].rbd.monitors: Required value".to_owned(),
+                "spec.volumes[2].ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required".to_owned(),
+                "spec.volumes[2].ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value".to_owned(),
+                "spec.volumes[3].csi.driver: Invalid value: \"-\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+                 characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
+                 validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')".to_owned(),
+            ],
+        ),
+        (
+            beside(json!({"hostUsers": false, "hostNetwork": true, "resourceClaims": [{"name": "a"}]})),
+            vec![
+                "spec.hostNetwork: Forbidden: when `hostUsers` is false".to_owned(),
+                "spec.resourceClaims[0]: Invalid value: {\"name\":\"a\"}: must specify one of: `resourceClaimName`, \
+                 `resourceClaimTemplateName`".to_owned(),
+            ],
+        ),
+        (
+            container(json!({"lifecycle": {"stopSignal": "SIGUSR1"}})),
+            vec![format!("{at}.lifecycle.stopSignal: Forbidden: may not be set for containers with empty `spec.os.name`")],
+        ),
+        (
             container(json!({"securityContext": {"runAsUser": -1, "seccompProfile": {"type": "Localhost"}}})),
             vec![
                 format!("{at}.securityContext.runAsUser: Invalid value: -1: must be between 0 and 4294967295, inclusive"),

@@ -5,8 +5,8 @@ use super::{references, text};
 use crate::behaviour::causes::{forbidden, invalid, not_supported, required};
 use crate::behaviour::path::FieldPath;
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource, EphemeralVolumeSource,
-    HostPathVolumeSource, ImageVolumeSource, KeyToPath, NFSVolumeSource, ProjectedVolumeSource, SecretVolumeSource,
+    ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource, HostPathVolumeSource,
+    ImageVolumeSource, KeyToPath, NFSVolumeSource, ProjectedVolumeSource, SecretVolumeSource,
     ServiceAccountTokenProjection,
 };
 use kubus_proto::quantity::Quantity;
@@ -117,13 +117,6 @@ pub fn downward_api(source: &DownwardAPIVolumeSource, path: &FieldPath<'_>, caus
     validate_mode(source.default_mode, &path.field("defaultMode"), causes);
     for file in source.items.iter().flatten() {
         validate_downward_file(file, path, causes);
-    }
-}
-
-/// `ephemeral`.
-pub fn ephemeral(source: &EphemeralVolumeSource, path: &FieldPath<'_>, causes: &mut Vec<Cause>) {
-    if source.volume_claim_template.is_none() {
-        causes.push(required(path.field("volumeClaimTemplate"), ""));
     }
 }
 

@@ -2,6 +2,7 @@
 //! <https://kubernetes.io/docs/concepts/storage/volumes/>
 
 use super::problems;
+use super::remote_volumes as remote;
 use super::volume_sources as sources;
 use crate::behaviour::causes::{duplicate, forbidden, required};
 use crate::behaviour::names::dns_label;
@@ -59,20 +60,20 @@ fn validate_source(volume: &Volume, path: &FieldPath<'_>, causes: &mut Vec<Cause
     }
     source!(empty_dir "emptyDir" by sources::empty_dir);
     source!(host_path "hostPath" by sources::host_path);
-    source!(git_repo "gitRepo" needs "repository" repository);
-    source!(gce_persistent_disk "gcePersistentDisk" needs "pdName" pd_name);
-    source!(aws_elastic_block_store "awsElasticBlockStore" needs "volumeID" volume_id);
+    source!(git_repo "gitRepo" by remote::git_repo);
+    source!(gce_persistent_disk "gcePersistentDisk" by remote::gce);
+    source!(aws_elastic_block_store "awsElasticBlockStore" by remote::aws);
     source!(secret "secret" by sources::secret);
     source!(nfs "nfs" by sources::nfs);
-    source!(iscsi "iscsi" needs "targetPortal" target_portal, "iqn" iqn);
+    source!(iscsi "iscsi" by remote::iscsi);
     source!(glusterfs "glusterfs" needs "endpoints" endpoints, "path" path);
     source!(persistent_volume_claim "persistentVolumeClaim" needs "claimName" claim_name);
-    source!(rbd "rbd" needs "image" image);
+    source!(rbd "rbd" by remote::rbd);
     source!(cinder "cinder" needs "volumeID" volume_id);
-    source!(cephfs "cephfs" needs);
-    source!(flocker "flocker" needs);
+    source!(cephfs "cephfs" by remote::cephfs);
+    source!(flocker "flocker" by remote::flocker);
     source!(downward_api "downwardAPI" by sources::downward_api);
-    source!(fc "fc" needs);
+    source!(fc "fc" by remote::fc);
     source!(config_map "configMap" by sources::config_map);
     source!(azure_file "azureFile" needs "secretName" secret_name, "shareName" share_name);
     source!(flex_volume "flexVolume" needs "driver" driver);
@@ -83,8 +84,8 @@ fn validate_source(volume: &Volume, path: &FieldPath<'_>, causes: &mut Vec<Cause
     source!(storageos "storageos" needs);
     source!(projected "projected" by sources::projected);
     source!(scale_io "scaleIO" needs "gateway" gateway, "system" system);
-    source!(csi "csi" needs "driver" driver);
-    source!(ephemeral "ephemeral" by sources::ephemeral);
+    source!(csi "csi" by remote::csi);
+    source!(ephemeral "ephemeral" by remote::ephemeral);
     source!(image "image" by sources::image);
     if count == 0 {
         causes.push(required(path, "must specify a volume type"));

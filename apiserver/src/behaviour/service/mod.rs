@@ -33,6 +33,7 @@ pub static BEHAVIOUR: Behaviour = Behaviour {
     prepare_status: prepare::only_status,
     rules: |service, causes| check(service, causes, rules::validate_service),
     update_rules: update::validate_update,
+    warnings: super::warnings::of_service,
     ..PLAIN
 };
 
