@@ -309,6 +309,27 @@ mod tests {
         }
     }
 
+    /// Resources that have rights and no kind.
+    const VIRTUAL: &[(&str, &str)] = &[("certificates.k8s.io", "signers")];
+
+    #[test]
+    fn every_rule_is_about_verbs_that_are_there() {
+        for rule in RULES.iter().filter(|rule| rule.group != "*") {
+            for resource in rule.resources.iter().filter(|r| !VIRTUAL.contains(&(rule.group, r))) {
+                let (plural, sub) = resource.split_once('/').unwrap_or((resource, ""));
+                // Self-reviews are in two groups, and each rule names all of them.
+                let Some(row) = kubus_proto::kinds::by_plural(rule.group, plural) else {
+                    assert!(SELF_REVIEWS.contains(resource), "{}/{plural} is no kind", rule.group);
+                    continue;
+                };
+                let verbs = if sub.is_empty() { row.verbs } else { row.subresource(sub).expect(resource).verbs };
+                for verb in rule.verbs {
+                    assert!(verbs.iter().any(|v| v.as_str() == *verb), "{resource} has no verb {verb}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn denials_read_like_kubernetes() {
         for (identity, verb, resource, namespace, name, message) in [

@@ -63,6 +63,7 @@ fn stored(object: &Object) -> Result<Value, ApiError> {
 impl Api {
     /// Binds the pod that a Binding is sent to.
     pub(super) async fn bind_one(&self, call: &Call) -> Result<ApiResponse, ApiError> {
+        self.authorized(|state| call.authorize(state)).await?;
         let body = call.value()?;
         let dry = call.query.dry_run("CreateOptions")?;
         let target = &body["target"];
