@@ -98,7 +98,7 @@ pub fn drop_what_the_type_has_not(new: &mut Value, old: &Value) {
         let keys = ["allocateLoadBalancerNodePorts", "loadBalancerClass"];
         gone.extend(keys.into_iter().filter(|key| same(new, key)));
     }
-    let no_outside = !new["spec"]["externalIPs"].as_array().is_some_and(|ips| !ips.is_empty());
+    let no_outside = new["spec"]["externalIPs"].as_array().is_none_or(Vec::is_empty);
     let inside_only = is == "ExternalName" || (is == "ClusterIP" && no_outside);
     if inside_only && same(new, "externalTrafficPolicy") {
         gone.push("externalTrafficPolicy");
@@ -119,7 +119,8 @@ pub fn drop_what_the_type_has_not(new: &mut Value, old: &Value) {
 pub fn validate_update(new: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let path = FieldPath::root("spec");
     let named = [new, old].iter().any(|service| kind(service) == "ExternalName");
-    if !named && !(is_headless(new) && is_headless(old)) {
+    let stays_headless = is_headless(new) && is_headless(old);
+    if !named && !stays_headless {
         let (is, was) = (ips(new), ips(old));
         let path = path.field("clusterIPs");
         if is.is_empty() && !was.is_empty() {
