@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use kubus_client::transcode;
 use kubus_proto::codec::{self, JSON};
 use kubus_proto::{ApiError, ApiResponse, Reason};
+use sha2::{Digest, Sha256};
 use std::io::Write;
 
 /// An error of a body that is sent while it is made.
@@ -96,7 +97,22 @@ pub fn counted<T: Send + 'static>(answer: Response<Body>, counted: T) -> Respons
 }
 
 /// The answer of an apiserver, for a client that sent `headers`.
-pub async fn of(response: ApiResponse, form: Form, headers: &HeaderMap) -> Result<Response<Body>, ApiError> {
+///
+/// `tagged` answers (documents that many clients ask for again and again) have a tag by their content, and are not sent
+/// to a client that has them already.
+pub async fn of(
+    response: ApiResponse,
+    form: Form,
+    headers: &HeaderMap,
+    tagged: bool,
+) -> Result<Response<Body>, ApiError> {
+    let tag = (tagged && response.code == 200).then(|| tag(&response.body));
+    if let Some(tag) = tag.as_ref().filter(|tag| has(headers, tag)) {
+        let mut out = Response::new(full(""));
+        *out.status_mut() = StatusCode::NOT_MODIFIED;
+        out.headers_mut().insert(header::ETAG, tag.clone());
+        return Ok(out);
+    }
     let code = StatusCode::from_u16(response.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let (warnings, gzip) = (response.warnings.clone(), takes_gzip(headers));
     let retry_after = retry_after(&response);
@@ -113,11 +129,28 @@ pub async fn of(response: ApiResponse, form: Form, headers: &HeaderMap) -> Resul
         out.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         out.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
+    if let Some(tag) = tag {
+        out.headers_mut().insert(header::ETAG, tag);
+        out.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+    }
     if let Some(seconds) = retry_after {
         out.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     warn(&mut out, &warnings);
     Ok(out)
+}
+
+/// A tag by the content before it is compressed or turned into another form, in quotes as HTTP wants it.
+fn tag(body: &[u8]) -> HeaderValue {
+    let digest = Sha256::digest(body);
+    let text: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    HeaderValue::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// Whether a client says that it has what `tag` stands for.
+fn has(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/").as_bytes() == tag.as_bytes())
 }
 
 struct Written {
@@ -247,7 +280,7 @@ mod tests {
             let text = "x".repeat(size);
             let body = codec::encode(&text).expect("encode").into();
             let response = ApiResponse { code: 200, body, ..ApiResponse::default() };
-            let answer = of(response, Form::Json, &headers(accept)).await.expect("answer");
+            let answer = of(response, Form::Json, &headers(accept), false).await.expect("answer");
             assert_eq!(answer.headers().contains_key(header::CONTENT_ENCODING), compressed, "{size} {accept}");
             let mut sent = answer.into_body().collect().await.expect("body").to_bytes().to_vec();
             if compressed {
@@ -261,11 +294,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn documents_are_not_sent_to_those_who_have_them() {
+        let response =
+            || ApiResponse { code: 200, content_type: "x/y".into(), body: "text".into(), ..ApiResponse::default() };
+        let first = of(response(), Form::AsIs, &HeaderMap::new(), true).await.expect("answer");
+        let tag = first.headers()[header::ETAG].clone();
+        for (known, code) in [(tag.clone(), 304), (HeaderValue::from_static("\"other\""), 200)] {
+            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, known)]);
+            let answer = of(response(), Form::AsIs, &headers, true).await.expect("answer");
+            assert_eq!((answer.status().as_u16(), &answer.headers()[header::ETAG]), (code, &tag));
+        }
+        let failed = of(ApiResponse { code: 403, ..response() }, Form::AsIs, &HeaderMap::new(), true).await;
+        assert!(!failed.expect("answer").headers().contains_key(header::ETAG));
+    }
+
+    #[tokio::test]
     async fn an_answer_says_when_to_come_again() {
         let error = ApiError { retry_after_seconds: Some(3), ..ApiError::new(Reason::TooManyRequests, "busy") };
         let body = codec::encode(&error.to_status()).expect("encode").into();
         let response = ApiResponse { code: 429, body, ..ApiResponse::default() };
-        let answer = of(response, Form::Json, &HeaderMap::new()).await.expect("answer");
+        let answer = of(response, Form::Json, &HeaderMap::new(), false).await.expect("answer");
         assert_eq!((answer.status().as_u16(), &answer.headers()[header::RETRY_AFTER]), (429, &HeaderValue::from(3)));
     }
 

@@ -1,10 +1,10 @@
 //! Bodies of requests: read within limits, and turned from JSON or YAML into the bus' MessagePack.
 
+use crate::document::{self, Document};
 use crate::protobuf::{self, ProtobufError};
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
-use kubus_client::transcode;
 use kubus_proto::request::Method;
 use kubus_proto::{ApiError, Reason, codec};
 use std::time::Duration;
@@ -62,26 +62,25 @@ fn bad(message: String) -> ApiError {
     ApiError::new(Reason::BadRequest, message)
 }
 
-/// Turns a body into MessagePack by what the client says it is.
-pub fn decode(method: Method, content_type: &str, body: Bytes) -> Result<Bytes, ApiError> {
-    match format(method, content_type)? {
-        Format::Json => transcode::json_to_msgpack(&body)
-            .map_err(|error| bad(format!("the object provided is unrecognized (must be of type JSON): {error}"))),
+/// Turns a body into MessagePack by what the client says it is, and names the fields that it gives twice.
+pub fn decode(method: Method, content_type: &str, body: Bytes) -> Result<(Bytes, Vec<String>), ApiError> {
+    let Document { value, duplicates } = match format(method, content_type)? {
+        Format::Json => document::json(&body)
+            .map_err(|error| bad(format!("the object provided is unrecognized (must be of type JSON): {error}")))?,
         Format::Protobuf => {
             let value = protobuf::decode(&body).map_err(|error| match error {
                 ProtobufError::Kind { .. } => ApiError::new(Reason::UnsupportedMediaType, error.to_string()),
                 other => bad(other.to_string()),
             })?;
-            codec::encode(&value).map(Bytes::from).map_err(|error| bad(error.to_string()))
+            Document { value, duplicates: Vec::new() }
         }
         Format::Yaml => {
             let text = std::str::from_utf8(&body).map_err(|error| bad(format!("the body is not UTF-8: {error}")))?;
-            let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
-            let value: serde_json::Value = serde_saphyr::from_str_with_options(text, options)
-                .map_err(|error| bad(format!("error converting YAML to JSON: yaml: {}", error.without_snippet())))?;
-            codec::encode(&value).map(Bytes::from).map_err(|error| bad(error.to_string()))
+            document::yaml(text).map_err(|error| bad(format!("error converting YAML to JSON: yaml: {error}")))?
         }
-    }
+    };
+    let encoded = codec::encode(&value).map_err(|error| bad(error.to_string()))?;
+    Ok((encoded.into(), duplicates))
 }
 
 fn format(method: Method, content_type: &str) -> Result<Format, ApiError> {
@@ -129,7 +128,7 @@ mod tests {
             (Method::Patch, "application/merge-patch+json", r#"{"a":{"b":[1,"x",true]}}"#),
             (Method::Patch, "application/apply-patch+yaml", r#"{"a":{"b":[1,"x",true]}}"#),
         ] {
-            let got = decode(method, content_type, text.into()).expect(content_type);
+            let (got, _) = decode(method, content_type, text.into()).expect(content_type);
             assert_eq!(codec::decode::<Value>(&got).expect("value"), object, "{content_type}");
         }
     }

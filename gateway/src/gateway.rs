@@ -154,14 +154,20 @@ impl Gateway {
         let (parts, content) = request.into_parts();
         let content = body::read(content).await?;
         if !content.is_empty() {
-            asked.body = body::decode(asked.method, &asked.content_type, content)?;
+            (asked.body, asked.duplicate_fields) = body::decode(asked.method, &asked.content_type, content)?;
         }
         if asked.method == Method::Get && is_metrics(&asked.path) {
             return metrics::answer(self, asked).await;
         }
+        let tagged = asked.method == Method::Get && is_document(&asked.path);
         let response = self.bus()?.request(asked).await.map_err(bus_error)?;
-        answer::of(response, form, &parts.headers).await
+        answer::of(response, form, &parts.headers, tagged).await
     }
+}
+
+/// Whether a path leads to what is served, which clients keep and ask for again.
+fn is_document(path: &str) -> bool {
+    path.starts_with("/openapi/") || matches!(path.trim_end_matches('/'), "/api" | "/apis")
 }
 
 fn is_metrics(path: &str) -> bool {

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod answer;
 pub mod body;
 pub mod caller;
+pub mod document;
 pub mod gateway;
 pub mod health;
 pub mod listen;

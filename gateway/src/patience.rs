@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// How long a connection may have bytes to send that nobody takes, in milliseconds.
-pub const STALL_MS: u64 = 60_000;
+pub const STALL_MS: u64 = 30_000;
 
 /// Switches the limit off for a connection that carries a stream: a user may read a log as slowly as they like, and its
 /// writer waits for them.

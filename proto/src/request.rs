@@ -64,6 +64,9 @@ pub struct ApiRequest {
     /// The user a gateway speaks for; none where the sender speaks for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf: Option<OnBehalf>,
+    /// Paths of fields that the client gave twice, which nobody can see in the body any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duplicate_fields: Vec<String>,
     /// MessagePack, empty where there is none.
     #[serde(default)]
     pub body: Bytes,
@@ -82,6 +85,7 @@ impl ApiRequest {
             user_agent: String::new(),
             trace_id: 0,
             on_behalf: None,
+            duplicate_fields: Vec::new(),
             body: Bytes::new(),
         }
     }
@@ -105,6 +109,8 @@ impl ApiRequest {
             trace_id: u64,
             #[serde(default)]
             on_behalf: Option<OnBehalf>,
+            #[serde(default)]
+            duplicate_fields: Vec<String>,
             #[serde(borrow, default, with = "serde_bytes")]
             body: &'a [u8],
         }
@@ -119,6 +125,7 @@ impl ApiRequest {
             user_agent: read.user_agent,
             trace_id: read.trace_id,
             on_behalf: read.on_behalf,
+            duplicate_fields: read.duplicate_fields,
             body: message.slice_ref(read.body),
         })
     }

@@ -120,6 +120,26 @@ async fn warnings_and_large_answers(https: &Https) {
     let answer = https.ask("POST", &format!("{CONFIG_MAPS}?fieldValidation=Warn"), &[], object.to_string()).await;
     assert_eq!(answer.code, 201, "{}", answer.text());
     assert_eq!(answer.header("warning"), "299 - \"unknown field \\\"surprise\\\"\"");
+    for (validation, code, warnings) in [
+        ("Strict", 400, vec![]),
+        ("Warn", 201, vec!["299 - \"duplicate field \\\"data.key\\\"\""]),
+        ("Ignore", 409, vec![]),
+    ] {
+        let text = r#"{"metadata":{"name":"twice"},"data":{"key":"1","key":"2"}}"#;
+        let answer = https.ask("POST", &format!("{CONFIG_MAPS}?fieldValidation={validation}"), &[], text).await;
+        let got: Vec<_> = answer.headers.get_all("warning").iter().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!((answer.code, got), (code, warnings), "{}", answer.text());
+        if code == 400 {
+            let expected = "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: \
+                            duplicate field \"data.key\"";
+            assert_eq!(answer.json()["message"], expected);
+        }
+    }
+    for path in ["/apis", "/openapi/v3", "/openapi/v2"] {
+        let tag = https.get(path).await.header("etag").to_owned();
+        let answer = https.ask("GET", path, &[&format!("if-none-match: {tag}")], "").await;
+        assert_eq!((answer.code, answer.body.len()), (304, 0), "{path} {tag}");
+    }
     let text = "x".repeat(300_000);
     https.create(CONFIG_MAPS, &json!({"metadata": {"name": "large"}, "data": {"text": text}})).await;
     let path = format!("{CONFIG_MAPS}/large");

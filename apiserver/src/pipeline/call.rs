@@ -5,7 +5,7 @@ use super::commit::Decision;
 use super::options::Query;
 use crate::authenticate::Caller;
 use crate::authorize::{self, Access, Attributes, Sight, guards};
-use crate::behaviour::{self, Behaviour};
+use crate::behaviour::{self, Behaviour, FieldValidation};
 use crate::state::{Action, Key, RequestId, State};
 use bytes::Bytes;
 use kubus_proto::binding::BINDINGS_PATH;
@@ -65,6 +65,8 @@ pub struct Call {
     pub accept: Accept,
     /// MessagePack, empty for none.
     pub body: Bytes,
+    /// Paths of fields that the client gave twice.
+    duplicates: Vec<String>,
     selected_node: Option<String>,
     selected_name: Option<String>,
 }
@@ -118,7 +120,7 @@ impl Call {
         let required = |field: &str| fields.required(field).filter(|_| selects).map(str::to_owned);
         let (selected_node, selected_name) = (required("spec.nodeName"), required("metadata.name"));
         let accept = Accept::parse(&request.accept, query.text("includeObject"));
-        let ApiRequest { id, content_type, user_agent, body, .. } = request;
+        let ApiRequest { id, content_type, user_agent, duplicate_fields: duplicates, body, .. } = request;
         Ok(Wanted::Resource(Self {
             caller,
             access,
@@ -130,6 +132,7 @@ impl Call {
             content_type,
             accept,
             body,
+            duplicates,
             selected_node,
             selected_name,
         }))
@@ -176,6 +179,27 @@ impl Call {
     /// The body, null where there is none.
     pub fn optional_value(&self) -> Result<Value, ApiError> {
         if self.body.is_empty() { Ok(Value::Null) } else { self.value() }
+    }
+
+    /// 400 for fields given twice, where the client wants its object read strictly.
+    pub fn refuse_duplicates(&self) -> Result<(), ApiError> {
+        if self.duplicates.is_empty() || self.query.field_validation()? != FieldValidation::Strict {
+            return Ok(());
+        }
+        let (kind, version) = (self.row().kind, &self.path.version);
+        let found = duplicate_warnings(&self.duplicates).join(", ");
+        Err(ApiError::new(
+            Reason::BadRequest,
+            format!("{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {found}"),
+        ))
+    }
+
+    /// What to say of fields given twice, where the client wants to be warned.
+    pub fn duplicate_warnings(&self) -> Vec<String> {
+        match self.query.field_validation() {
+            Ok(FieldValidation::Warn) => duplicate_warnings(&self.duplicates),
+            _ => Vec::new(),
+        }
     }
 
     /// 404 for the object.
@@ -261,6 +285,10 @@ fn method_name(method: Method) -> &'static str {
         Method::Patch => "patch",
         Method::Delete => "delete",
     }
+}
+
+fn duplicate_warnings(paths: &[String]) -> Vec<String> {
+    paths.iter().map(|path| format!("duplicate field {path:?}")).collect()
 }
 
 /// Reads MessagePack; 400 where it cannot be read.

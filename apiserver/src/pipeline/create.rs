@@ -42,6 +42,7 @@ impl Api {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         // Nothing is said about the object, nor done for it, before its sender may create one.
         self.authorized(|state| call.authorize_named(state, &name)).await?;
+        call.refuse_duplicates()?;
         let mut warnings = convert::receive(&call.path, call.verb, &mut object, call.query.field_validation()?)?;
         let seen = self.store.state();
         prepare(call, &mut object, owners, ownership, &seen)?;

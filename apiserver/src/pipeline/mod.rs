@@ -106,7 +106,9 @@ impl Api {
             Wanted::Resource(call) => call,
             Wanted::Path(path) => return self.path(path).await,
         };
-        convert::answer(&call.path, call.verb, self.carry_out(&call).await)
+        let mut answer = convert::answer(&call.path, call.verb, self.carry_out(&call).await)?;
+        answer.warnings.extend(call.duplicate_warnings());
+        Ok(answer)
     }
 
     async fn carry_out(&self, call: &Call) -> Result<ApiResponse, ApiError> {

@@ -50,6 +50,7 @@ impl Api {
         let key = call.key();
         let decide = |state: &State| {
             call.authorize(state)?;
+            call.refuse_duplicates()?;
             let current = state.get(&key).ok_or_else(|| call.not_found())?;
             let mut old = current.decode().map_err(|e| internal("a stored object cannot be decoded", &e))?;
             let decision = decide(current, &mut old)?;
