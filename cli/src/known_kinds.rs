@@ -100,6 +100,15 @@ impl KnownKinds {
         built_in.chain(custom).collect()
     }
 
+    /// The plurals of the table and of the kinds that are kept, however old, without asking anyone.
+    pub fn plurals_known_here(&self) -> Vec<String> {
+        let mut plurals: Vec<String> = KIND_TABLE.iter().map(|row| row.plural.to_owned()).collect();
+        plurals.extend(self.kept().into_iter().flat_map(|kept| kept.resources).map(|resource| resource.plural));
+        plurals.sort();
+        plurals.dedup();
+        plurals
+    }
+
     async fn find(&self, context: &Context, wanted: impl Fn(&Resource) -> bool) -> Result<Option<&'static KindRow>> {
         for again in [false, true] {
             let custom = self.custom(context, again).await?;
@@ -126,8 +135,12 @@ impl KnownKinds {
         Ok(custom.insert(Custom { resources, just_asked: true }).resources.clone())
     }
 
+    fn kept(&self) -> Option<Kept> {
+        serde_json::from_slice(&std::fs::read(self.file.as_ref()?).ok()?).ok()
+    }
+
     fn read(&self, now_ms: i64) -> Option<Vec<Resource>> {
-        let kept: Kept = serde_json::from_slice(&std::fs::read(self.file.as_ref()?).ok()?).ok()?;
+        let kept = self.kept()?;
         (kept.at_ms..kept.at_ms + KEPT_MS).contains(&now_ms).then_some(kept.resources)
     }
 

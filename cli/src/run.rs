@@ -103,7 +103,7 @@ async fn dispatch(cli: Cli, context: &Context) -> Result<()> {
         Command::Attach(args) => commands::attach::run(args, context).await,
         Command::Autoscale(args) => commands::autoscale::run(args, context).await,
         Command::ClusterInfo => commands::cluster_info::run(&global, context).await,
-        Command::Completion(args) => commands::completion::run(args, context).await,
+        Command::Completion(args) => commands::completion::run(args, context),
         Command::Config(args) => commands::config::run(args, &global, context),
         Command::Cordon(args) => commands::cordon::run(args, true, context).await,
         Command::Cp(args) => commands::cp::run(args, context).await,

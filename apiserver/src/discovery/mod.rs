@@ -9,14 +9,20 @@ mod tests;
 
 pub use served::{Group, Version, served};
 
+use crate::custom::{CustomKind, registry};
 use crate::state::State;
 use aggregated::Form;
 use kubus_proto::{KIND_TABLE, KindRow};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Every kind there is while `state` holds: those of the table, and those that objects of `state` define.
-pub fn kinds(_state: &State) -> impl Iterator<Item = &'static KindRow> {
-    KIND_TABLE.iter().copied()
+pub fn kinds(state: &State) -> impl Iterator<Item = &'static KindRow> {
+    let served = |kind: &Arc<CustomKind>| -> Vec<&'static KindRow> {
+        kind.versions.iter().filter(|version| version.served).map(|version| version.row).collect()
+    };
+    let custom: Vec<&'static KindRow> = registry::all(state).iter().flat_map(served).collect();
+    KIND_TABLE.iter().copied().chain(custom)
 }
 
 /// An answer about what is served.

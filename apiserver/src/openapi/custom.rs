@@ -1,29 +1,20 @@
 //! The types of custom kinds, from the schemas of their definitions.
 
 use super::definitions::{COMPONENTS, OBJECT_META};
-use crate::state::{Key, State};
+use crate::custom::registry;
+use crate::state::State;
 use kubus_proto::KindRow;
 use serde_json::{Map, Value, json};
 
-/// Where definitions of custom kinds are stored.
-const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions";
-
-/// The schema that the definition of a custom kind has for one version; None where there is none.
-pub fn schema(state: &State, row: &KindRow, version: &str) -> Option<Value> {
-    let object = state.get(&key(row))?;
-    let mut definition = object.decode().ok()?;
-    let versions = definition["spec"]["versions"].as_array_mut()?;
-    let version = versions.iter_mut().find(|served| served["name"] == version)?;
-    Some(version["schema"]["openAPIV3Schema"].take())
+/// The schema that the definition of a custom kind has for one version; null where it has none.
+pub fn schema(state: &State, row: &KindRow) -> Value {
+    let found = registry::find(state, row.group, row.version, row.plural);
+    found.map(|custom| custom.version().document.clone()).unwrap_or_default()
 }
 
 /// The revision of the definition of a custom kind, 0 if there is none.
 pub fn revision(state: &State, row: &KindRow) -> u64 {
-    state.get(&key(row)).map_or(0, |object| object.revision)
-}
-
-fn key(row: &KindRow) -> Key {
-    Key::new(DEFINITIONS.to_owned(), "", format!("{}.{}", row.plural, row.group))
+    registry::find(state, row.group, row.version, row.plural).map_or(0, |custom| custom.kind.revision)
 }
 
 /// The type of a custom kind: its schema with the fields that every object has.

@@ -26,6 +26,9 @@ const WATCH_EVENT: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent";
 /// Which kind a type or an operation is about.
 pub const KIND_EXTENSION: &str = "x-kubernetes-group-version-kind";
 
+/// What descriptions say of names that may be empty.
+const MAY_BE_EMPTY: &str = "due to backwards compatibility is allowed to be empty";
+
 /// What a kind is called in one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KindName<'a> {
@@ -165,6 +168,7 @@ impl Definitions {
         self.roots.iter().filter_map(|(name, _)| all.get_mut(name).map(need_no_metadata)).for_each(drop);
         all.extend(self.own);
         for (name, schema) in &mut all {
+            need_no_empty_names(schema);
             extensions::extend(name, schema);
         }
         for (name, kinds) in self.roots {
@@ -178,9 +182,22 @@ impl Definitions {
 
 /// The Kubernetes types always have metadata, and so ask for it; a client need not send any.
 fn need_no_metadata(schema: &mut Value) {
+    not_required(schema, "metadata");
+}
+
+/// Some names may be empty for old times' sake. The types ask for them all the same; their descriptions know better.
+fn need_no_empty_names(schema: &mut Value) {
+    let description = schema["properties"]["name"]["description"].as_str().unwrap_or_default();
+    if description.contains(MAY_BE_EMPTY) {
+        not_required(schema, "name");
+        schema["properties"]["name"]["default"] = json!("");
+    }
+}
+
+fn not_required(schema: &mut Value, name: &str) {
     let Some(schema) = schema.as_object_mut() else { return };
     if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-        required.retain(|field| field != "metadata");
+        required.retain(|field| field != name);
         if required.is_empty() {
             schema.remove("required");
         }

@@ -178,7 +178,7 @@ fn collect(definitions: &mut Definitions, state: &State, group: &Group, version:
     let mut items = Vec::new();
     for row in &version.kinds {
         let name = KindName { group: group.name, version: version.name, kind: row.kind };
-        let schema = is_custom(row).then(|| custom::schema(state, row, version.name).unwrap_or_default());
+        let schema = is_custom(row).then(|| custom::schema(state, row));
         definitions.add(name, row, schema.as_ref());
         items.extend(operations::of_kind(name, row, schema.is_none()));
     }

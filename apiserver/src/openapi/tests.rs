@@ -1,6 +1,7 @@
 //! The documents hold together: references lead somewhere, every kind is there, and what is known of fields is said.
 
 use super::*;
+use crate::state::{Action, Command, Draft, Key, Op, RequestId, Require, Transaction};
 use kubus_proto::KIND_TABLE;
 use std::collections::BTreeMap;
 
@@ -78,6 +79,7 @@ async fn a_deployment_is_described() {
     assert_eq!(spec["allOf"], json!([{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec"}]));
     assert!(spec["description"].is_string() && spec.get("$ref").is_none());
     assert_eq!(schemas["io.k8s.api.apps.v1.DeploymentSpec"]["required"], json!(["selector", "template"]));
+    assert_eq!(schemas["io.k8s.api.core.v1.ConfigMapKeySelector"]["required"], json!(["key"]));
     let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
     assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
     assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
@@ -145,4 +147,84 @@ async fn extensions_belong_to_fields() {
         let Some(schema) = types.get(type_name) else { continue };
         assert!(schema["properties"].get(field).is_some(), "{type_name} has no field {field}");
     }
+}
+
+/// A definition of CronTabs in two versions.
+fn cron_tabs() -> Value {
+    let schema = json!({"type": "object", "properties": {
+        "spec": {"type": "object", "description": "What is wanted.", "properties": {
+            "cron": {"type": "string", "nullable": true},
+            "image": {"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]},
+            "pod": {"type": "object", "x-kubernetes-embedded-resource": true,
+                "x-kubernetes-preserve-unknown-fields": true},
+        }},
+    }});
+    let version = |name: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage,
+        "subresources": {"status": {}}, "schema": {"openAPIV3Schema": schema}})
+    };
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "crontabs.stable.example.com", "uid": "u"},
+        "status": {"conditions": [{"type": "Established", "status": "True"}]},
+        "spec": {
+            "group": "stable.example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "crontabs", "singular": "crontab", "kind": "CronTab", "shortNames": ["ct"]},
+            "versions": [version("v1beta1", false), version("v1", true)],
+        },
+    })
+}
+
+/// A state in which CronTabs are defined.
+fn with_cron_tabs() -> Arc<State> {
+    let row = &kubus_proto::kinds::custom_resource_definition::ROW;
+    let key = Key::new(row.resource_key(), "", "crontabs.stable.example.com");
+    let put = Action::Put(Draft::encode(row, &cron_tabs()).expect("encodes"));
+    let id = RequestId { request: uuid::Uuid::from_u128(1), part: 0 };
+    let ops = vec![Op { key, require: Require::default(), action: put }];
+    let mut state = State::default();
+    state.apply(Command { transactions: vec![Transaction { id, ops }], now_ms: 0 });
+    Arc::new(state)
+}
+
+#[tokio::test]
+async fn custom_kinds_are_discovered_and_described() {
+    let (without, with) = (state(), with_cron_tabs());
+    let group = discovery::answer("/apis/stable.example.com", "", discovery::kinds(&with)).expect("a group").value;
+    assert_eq!(group["preferredVersion"]["groupVersion"], "stable.example.com/v1");
+    assert_eq!(group["versions"][1]["version"], "v1beta1");
+    assert!(discovery::answer("/apis/stable.example.com", "", discovery::kinds(&without)).is_none());
+    let list = discovery::answer("/apis/stable.example.com/v1", "", discovery::kinds(&with)).expect("a list").value;
+    let names: Vec<&Value> = list["resources"].as_array().expect("resources").iter().map(|r| &r["name"]).collect();
+    assert_eq!(names, ["crontabs", "crontabs/status"]);
+
+    let openapi = OpenApi::default();
+    let before = openapi.answer("/openapi/v2", "", &without).await.expect("a document").body;
+    let older = openapi.answer("/openapi/v2", "", &with).await.expect("a document").body;
+    assert_ne!(before, older, "made again");
+    let older: Value = serde_json::from_slice(&older).expect("JSON");
+    assert_whole(&older, "#/definitions/", &older["definitions"]);
+    let spec = &older["definitions"]["com.example.stable.v1.CronTab"]["properties"]["spec"]["properties"];
+    assert_eq!((spec["cron"].get("nullable"), spec["image"].get("anyOf")), (None, None));
+    assert_eq!(spec["pod"].get("properties"), None, "what is unknown may not be refused");
+
+    let document = openapi.answer("/openapi/v3/apis/stable.example.com/v1", "", &with).await.expect("a document").body;
+    let document: Value = serde_json::from_slice(&document).expect("JSON");
+    let schemas = &document["components"]["schemas"];
+    assert_whole(&document, "#/components/schemas/", schemas);
+    let kind = &schemas["com.example.stable.v1.CronTab"];
+    assert_eq!(kind["x-kubernetes-group-version-kind"][0]["kind"], "CronTab");
+    let metadata = &kind["properties"]["metadata"]["allOf"][0]["$ref"];
+    assert_eq!(metadata, "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+    let spec = &kind["properties"]["spec"]["properties"];
+    assert_eq!((&spec["cron"]["nullable"], &spec["image"]["anyOf"][0]["type"]), (&json!(true), &json!("integer")));
+    assert_eq!(spec["pod"]["properties"]["kind"]["type"], "string");
+    let items = &schemas["com.example.stable.v1.CronTabList"]["properties"]["items"]["items"];
+    assert_eq!(items["$ref"], "#/components/schemas/com.example.stable.v1.CronTab");
+    let path = "/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}";
+    let content = &document["paths"][path]["patch"]["requestBody"]["content"];
+    assert!(content["application/merge-patch+json"].is_object());
+    assert!(content["application/strategic-merge-patch+json"].is_null(), "nobody knows how its lists merge");
 }

@@ -105,6 +105,37 @@ async fn built_in_kinds_need_no_discovery() {
     assert!(!server.requests().contains(&"GET /api".to_owned()), "{:?}", server.requests());
 }
 
+#[tokio::test]
+async fn shells_complete_kinds() {
+    for shell in ["bash", "zsh", "fish"] {
+        let outcome = server().run(&format!("completion {shell}")).await;
+        assert!(outcome.out.contains("deployments"), "{shell}");
+    }
+}
+
+#[test]
+fn kinds_are_kept_for_a_while() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("cache").join("kinds.json");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+    let discoveries = |server: &FakeServer| server.requests().iter().filter(|request| *request == "GET /apis").count();
+    let ask = |server: &Arc<FakeServer>, name: &str| {
+        let kinds = crate::known_kinds::KnownKinds::kept_in(file.clone());
+        let context = server.context();
+        runtime.block_on(kinds.by_name(name, &context)).expect("an answer").map(|row| row.plural)
+    };
+    let server = server();
+    assert_eq!((ask(&server, "ct"), discoveries(&server)), (Some("crontabs"), 1));
+    assert_eq!((ask(&server, "ct"), discoveries(&server)), (Some("crontabs"), 1), "kept");
+    assert_eq!((ask(&server, "unknown"), discoveries(&server)), (None, 2), "asked again");
+    let kinds = crate::known_kinds::KnownKinds::kept_in(file.clone());
+    assert!(kinds.plurals_known_here().contains(&"crontabs".to_owned()));
+    let mut kept: Value = serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("JSON");
+    kept["at_ms"] = json!(1);
+    std::fs::write(&file, kept.to_string()).expect("written");
+    assert_eq!((ask(&server, "ct"), discoveries(&server)), (Some("crontabs"), 3), "too old");
+}
+
 fn with_document(server: &FakeServer) {
     let schema = json!({
         "type": "object",
