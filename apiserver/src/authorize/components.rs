@@ -315,7 +315,10 @@ mod tests {
     #[test]
     fn every_rule_is_about_verbs_that_are_there() {
         for rule in RULES.iter().filter(|rule| rule.group != "*") {
-            for resource in rule.resources.iter().filter(|r| !VIRTUAL.contains(&(rule.group, r))) {
+            for resource in rule.resources {
+                if VIRTUAL.contains(&(rule.group, *resource)) {
+                    continue;
+                }
                 let (plural, sub) = resource.split_once('/').unwrap_or((resource, ""));
                 // Self-reviews are in two groups, and each rule names all of them.
                 let Some(row) = kubus_proto::kinds::by_plural(rule.group, plural) else {
