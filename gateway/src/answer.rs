@@ -68,11 +68,7 @@ impl Form {
 /// Whether a path leads below a group's version, where objects are.
 fn is_object(path: &str) -> bool {
     let parts: Vec<&str> = path.trim_matches('/').splitn(5, '/').collect();
-    match parts.as_slice() {
-        ["api", _, _, ..] => true,
-        ["apis", _, _, _, ..] => true,
-        _ => false,
-    }
+    matches!(parts.as_slice(), ["api", _, _, ..] | ["apis", _, _, _, ..])
 }
 
 /// 406 with what would have been acceptable.

@@ -209,8 +209,7 @@ async fn ten_thousand_streams_leave_nothing_on_the_node() {
                     1 => drop(bench.open("cat", exec(&["cat"])).await.unwrap()),
                     2 => drop(bench.open("yes", exec(&["yes"])).await.unwrap()),
                     _ => {
-                        let (sender, receiver) =
-                            bench.open("port", Operation::PortForward { port: 80 }).await.unwrap();
+                        let (sender, receiver) = bench.open("port", Operation::PortForward { port: 80 }).await.unwrap();
                         let mut connection = Connection::new(sender, receiver);
                         connection.write_all(b"x").await.unwrap();
                         connection.shutdown().await.unwrap();

@@ -55,9 +55,8 @@ pub fn default_binding(binding: &mut Value) {
         put_filled(role, "apiGroup", GROUP);
     }
     for subject in items(fields, "subjects") {
-        match subject.get("kind").and_then(Value::as_str) {
-            Some("User" | "Group") => put_filled(subject, "apiGroup", GROUP),
-            _ => {}
+        if let Some("User" | "Group") = subject.get("kind").and_then(Value::as_str) {
+            put_filled(subject, "apiGroup", GROUP);
         }
     }
 }

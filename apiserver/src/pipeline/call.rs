@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// What a request is about.
 pub enum Wanted {
     /// Objects of a kind.
-    Resource(Call),
+    Resource(Box<Call>),
     /// Something else that has a path.
     Path(PathCall),
 }

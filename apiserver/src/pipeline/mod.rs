@@ -138,7 +138,7 @@ impl Api {
             ("scale", Verb::Update) => self.update_scale(call).await,
             ("scale", Verb::Patch) => self.patch_scale(call).await,
             ("binding", Verb::Create) => self.bind_one(call).await,
-            ("token", Verb::Create) => self.request_token(&call).await,
+            ("token", Verb::Create) => self.request_token(call).await,
             ("eviction", Verb::Create) => self.evict(call).await,
             ("log", Verb::Get) | ("exec" | "attach" | "portforward", Verb::Get | Verb::Create) | ("proxy", _) => {
                 self.connect(call).await

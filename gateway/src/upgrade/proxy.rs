@@ -52,13 +52,12 @@ pub async fn answer(
     }
     let target = ProxyTarget::parse(&cut.name).ok_or_else(nowhere)?;
     let connection = Connection::new(sender, receiver);
-    let answered = if target.https {
+    if target.https {
         let connection = trust::connect(connection).await.map_err(|error| failed(&error))?;
         exchange(gateway, connection, request, &cut, &target).await
     } else {
         exchange(gateway, connection, request, &cut, &target).await
-    };
-    answered
+    }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ApiError {

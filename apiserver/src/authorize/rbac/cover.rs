@@ -69,9 +69,12 @@ fn covers(held: &PolicyRule, part: &PolicyRule) -> bool {
         && part.non_resource_urls.iter().all(url)
 }
 
+/// Groups, resources and names of a rule.
+type Simple = (Vec<String>, Vec<String>, Vec<String>);
+
 /// Joins rules that differ in their verbs alone, where each is about one resource of one group.
 pub fn compact(rules: Vec<PolicyRule>) -> Vec<PolicyRule> {
-    let mut simple: BTreeMap<(Vec<String>, Vec<String>, Vec<String>), PolicyRule> = BTreeMap::new();
+    let mut simple: BTreeMap<Simple, PolicyRule> = BTreeMap::new();
     let mut others = Vec::new();
     for rule in rules {
         if !rule.non_resource_urls.is_empty() {

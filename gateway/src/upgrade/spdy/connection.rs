@@ -186,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite> Reader<S> {
     }
 
     async fn open(&mut self, id: u32, fin: bool, headers: super::Headers) -> bool {
-        if id % 2 == 0 || id <= self.last {
+        if id.is_multiple_of(2) || id <= self.last {
             let farewell = Frame::GoAway { last_stream: self.last, status: status::PROTOCOL_ERROR };
             let _ = self.frames.send(farewell).await;
             return false;
