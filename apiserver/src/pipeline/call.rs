@@ -21,7 +21,7 @@ pub enum Wanted {
     /// Objects of a kind.
     Resource(Box<Call>),
     /// Something else that has a path.
-    Path(PathCall),
+    Path(Box<PathCall>),
 }
 
 /// A request for a path that is no resource.
@@ -86,7 +86,7 @@ impl Call {
     pub fn read(caller: Caller, access: Arc<Access>, request: ApiRequest) -> Result<Wanted, ApiError> {
         let Some(path) = ResourcePath::parse(&request.path) else {
             let ApiRequest { id, path, method, accept, body, .. } = request;
-            return Ok(Wanted::Path(PathCall { caller, access, id, path, method, accept, body }));
+            return Ok(Wanted::Path(Box::new(PathCall { caller, access, id, path, method, accept, body })));
         };
         let query = Query::parse(&request.query).in_stored_words(&path);
         let verb = match (request.method, path.name.is_empty()) {
@@ -121,7 +121,7 @@ impl Call {
         let (selected_node, selected_name) = (required("spec.nodeName"), required("metadata.name"));
         let accept = Accept::parse(&request.accept, query.text("includeObject"));
         let ApiRequest { id, content_type, user_agent, duplicate_fields: duplicates, body, .. } = request;
-        Ok(Wanted::Resource(Self {
+        Ok(Wanted::Resource(Box::new(Self {
             caller,
             access,
             id,
@@ -135,7 +135,7 @@ impl Call {
             duplicates,
             selected_node,
             selected_name,
-        }))
+        })))
     }
 
     /// The same request for another object of its namespace.

@@ -104,7 +104,7 @@ impl Api {
         let caller = self.sender(identity, request.on_behalf.as_ref()).await?;
         let call = match Call::read(caller, self.access.clone(), request)? {
             Wanted::Resource(call) => call,
-            Wanted::Path(path) => return self.path(path).await,
+            Wanted::Path(path) => return self.path(*path).await,
         };
         let mut answer = convert::answer(&call.path, call.verb, self.carry_out(&call).await)?;
         answer.warnings.extend(call.duplicate_warnings());

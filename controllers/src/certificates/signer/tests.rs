@@ -1,3 +1,5 @@
+//! Signing requests: which are signed, with what, and which are refused.
+
 use super::*;
 use k8s_openapi::ByteString;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName};

@@ -1,3 +1,5 @@
+//! The index of rules: what is found for whom, and when it is made anew.
+
 use super::*;
 use crate::authorize::Attributes;
 use crate::authorize::rbac::{Answer, path, resource};
