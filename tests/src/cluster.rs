@@ -57,6 +57,9 @@ fn command(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Held while a cluster of this process begins.
+static BEGINNING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 impl Cluster {
     /// Starts a cluster with `kubus up` and these arguments.
     pub fn up(arguments: &[&str]) -> Self {
@@ -70,7 +73,10 @@ impl Cluster {
         // Tests run beside each other: none may take the port that everyone expects.
         let mut all = vec!["up", "--gateway-port", "0"];
         all.extend(arguments);
+        // Free ports are looked for before they are taken; two clusters that begin at once would find the same ones.
+        let turn = BEGINNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let output = cluster.kubus(&all);
+        drop(turn);
         assert!(output.status.success(), "kubus {all:?}:\n{}\n{}", text(&output.stderr), cluster.logs());
         cluster
     }

@@ -99,8 +99,10 @@ impl Table {
 
     async fn send(&self, frame: Frame, closed: &CancellationToken) -> Result<(), StreamClosed> {
         tokio::select! {
-            sent = self.frames.send(frame) => sent.map_err(|_| StreamClosed),
+            // What is closed takes nothing more, although there were room for it.
+            biased;
             () = closed.cancelled() => Err(StreamClosed),
+            sent = self.frames.send(frame) => sent.map_err(|_| StreamClosed),
         }
     }
 }
@@ -154,6 +156,7 @@ impl StreamReader {
     /// The next data; `None` when the client has said everything, an error when the stream was reset.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StreamClosed> {
         tokio::select! {
+            // What is closed takes nothing more, although there were room for it.
             biased;
             piece = self.pieces.recv() => match piece {
                 Some(piece) => Ok(Some(piece.data)),
