@@ -8,7 +8,7 @@ use kubus_apiserver::pipeline::Api;
 use kubus_apiserver::raft::{RaftOptions, Replica};
 use kubus_apiserver::server::{BusStreams, Server};
 use kubus_apiserver::store::Consensus;
-use kubus_apiserver::{bootstrap, quota_status};
+use kubus_apiserver::{bootstrap, custom, quota_status};
 use kubus_client::{Bus, Credentials, metrics};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -69,6 +69,7 @@ async fn main() -> anyhow::Result<()> {
         api = api.with_tokens(Tokens::new(key, credentials.certificate_authority.clone()));
     }
     let beginnings = tokio::spawn(bootstrap::run(api.clone(), store.leadership()));
+    let keeper = tokio::spawn(custom::keeper::run(api.clone(), store.leadership()));
     let counting = tokio::spawn(quota_status::run(api.clone(), store.leadership()));
     let stop = CancellationToken::new();
     let mut registry = metrics::registry();
@@ -87,6 +88,7 @@ async fn main() -> anyhow::Result<()> {
     };
     tracing::info!("stopping");
     beginnings.abort();
+    keeper.abort();
     counting.abort();
     measured.abort();
     stop.cancel();

@@ -1,9 +1,12 @@
 //! Takes requests from the bus and answers them: reads always, writes only while this apiserver leads.
 
+mod joined;
+
 use crate::pipeline::{Api, OpenStreams};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
+use joined::Joined;
 use kubus_client::metrics::{Registry, RequestMetrics, Subject};
 use kubus_proto::request::REQUEST_TIMEOUT_MS;
 use kubus_proto::stream::{OpenStream, STREAM_ACCEPT};
@@ -42,6 +45,7 @@ pub struct Server {
     nats: async_nats::Client,
     api: Api,
     in_flight: Arc<Semaphore>,
+    joined: Joined,
     requests: RequestMetrics,
 }
 
@@ -49,7 +53,7 @@ impl Server {
     /// A server that answers with `api` what comes over `nats`, and counts it in `registry`.
     pub fn new(nats: async_nats::Client, api: Api, registry: &mut Registry) -> Self {
         let requests = RequestMetrics::register(registry);
-        Self { nats, api, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_LIMIT)), requests }
+        Self { nats, api, in_flight: Arc::new(Semaphore::new(IN_FLIGHT_LIMIT)), joined: Joined::default(), requests }
     }
 
     /// Serves until `stop`: reads from now on, writes whenever `leadership` says so. Returns when the requests in work
@@ -141,7 +145,13 @@ impl Server {
         let in_work = self.requests.begin(method);
         let start = Instant::now();
         let limit = Duration::from_millis(REQUEST_TIMEOUT_MS);
-        let response = tokio::time::timeout(limit, self.api.handle(identity, request)).await;
+        let (api, id, sender) = (self.api.clone(), request.id, identity.to_owned());
+        let work = async move { api.handle(&sender, request).await };
+        let response = if method.is_write() {
+            tokio::time::timeout(limit, self.joined.answer(identity, id, work)).await
+        } else {
+            tokio::time::timeout(limit, work).await
+        };
         let response = response.unwrap_or_else(|_| refuse(Reason::Timeout, "the request took too long"));
         self.requests.end(&subject, Some(in_work), response.code);
         let elapsed_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -2,6 +2,7 @@
 
 use super::rules::Rules;
 use super::schema::{Structural, prune};
+use crate::managed_fields::Types;
 use kubus_proto::KindRow;
 use kubus_proto::kinds::custom::{CustomColumn, Definition, ScalePaths, TooManyKinds, intern};
 use serde_json::{Value, json};
@@ -55,6 +56,8 @@ pub struct CustomVersion {
     pub document: Value,
     /// CEL rules of the schema.
     pub rules: Rules,
+    /// The schema as managed fields see it.
+    pub types: Arc<Types>,
     /// Whether the status is a subresource.
     pub has_status: bool,
     /// Where a Scale finds its parts.
@@ -147,6 +150,7 @@ impl CustomVersion {
                 .map(|field| text(&field["jsonPath"]))
                 .collect(),
             terminating,
+            converted: spec["conversion"]["strategy"] == "Webhook",
         })?;
         let deprecated = version["deprecated"] == true;
         let default = || format!("{} {} is deprecated", row.api_version(), row.kind);
@@ -156,6 +160,7 @@ impl CustomVersion {
             served: version["served"] == true,
             deprecation: deprecated.then(|| warning.unwrap_or_else(default)),
             rules: Rules::of(&schema),
+            types: Arc::new(Types::of_json_schema(&document)),
             schema,
             document,
             has_status,

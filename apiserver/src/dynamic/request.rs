@@ -62,7 +62,8 @@ pub(super) fn review(
 
 /// An id made of the request's and of whom is asked.
 fn id_of(write: &Write<'_>, asked: &str) -> String {
-    let digest = Sha256::new().chain_update(write.id.as_bytes()).chain_update(asked.as_bytes()).finalize();
+    let about = format!("{asked}/{}/{}", write.path.namespace, write.name);
+    let digest = Sha256::new().chain_update(write.id.as_bytes()).chain_update(about.as_bytes()).finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()

@@ -85,7 +85,7 @@ impl Api {
             return Err(ApiError::new(Reason::BadRequest, "name in URL does not match name in Binding object"));
         }
         let key = call.key();
-        self.change(call, |current, old| {
+        self.change(call, |_, current, old| {
             metadata::preconditions(call.row(), &call.path.name, &uid, &version, old)?;
             let pod = bound(old, &node, &body["metadata"]["annotations"], Timestamp::now())?;
             if dry {

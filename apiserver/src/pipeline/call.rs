@@ -2,10 +2,13 @@
 
 use super::answer::Accept;
 use super::commit::Decision;
+use super::conduct::Conduct;
+use super::consult::Memo;
 use super::options::Query;
 use crate::authenticate::Caller;
 use crate::authorize::{self, Access, Attributes, Sight, guards};
-use crate::behaviour::{self, Behaviour, FieldValidation};
+use crate::behaviour::{self, FieldValidation};
+use crate::custom::{Custom, registry};
 use crate::state::{Action, Key, RequestId, State};
 use bytes::Bytes;
 use kubus_proto::binding::BINDINGS_PATH;
@@ -55,6 +58,10 @@ pub struct Call {
     pub verb: Verb,
     /// Which objects.
     pub path: ResourcePath,
+    /// The kind, where a definition describes it.
+    pub custom: Option<Custom>,
+    /// What webhooks answered.
+    pub memo: Memo,
     /// Parameters.
     pub query: Query,
     /// The sender's program, as it calls itself.
@@ -82,9 +89,14 @@ pub fn nothing_here() -> ApiError {
 }
 
 impl Call {
-    /// Reads a request; an unknown path is 404, a method the resource does not have is 405.
-    pub fn read(caller: Caller, access: Arc<Access>, request: ApiRequest) -> Result<Wanted, ApiError> {
-        let Some(path) = ResourcePath::parse(&request.path) else {
+    /// Reads a request; an unknown path is 404, a method the resource does not have is 405. `state` knows custom kinds.
+    pub fn read(caller: Caller, access: Arc<Access>, request: ApiRequest, state: &State) -> Result<Wanted, ApiError> {
+        let mut custom = None;
+        let path = ResourcePath::parse_with(&request.path, |group, version, plural| {
+            custom = registry::find(state, group, version, plural);
+            custom.as_ref().map(Custom::row)
+        });
+        let Some(path) = path else {
             let ApiRequest { id, path, method, accept, body, .. } = request;
             return Ok(Wanted::Path(Box::new(PathCall { caller, access, id, path, method, accept, body })));
         };
@@ -111,6 +123,10 @@ impl Call {
             _ => one == path.name.is_empty(),
         };
         let homeless = path.row.namespaced && path.namespace.is_empty() && !matches!(verb, Verb::List | Verb::Watch);
+        if verb == Verb::Create && custom.as_ref().is_some_and(|custom| custom.kind.terminating) {
+            let message = "create not allowed while custom resource definition is terminating";
+            return Err(ApiError::new(Reason::MethodNotAllowed, message));
+        }
         if !verbs.contains(&verb) || misplaced || homeless {
             return Err(not_allowed());
         }
@@ -127,6 +143,8 @@ impl Call {
             id,
             verb,
             path,
+            custom,
+            memo: Memo::default(),
             query,
             user_agent,
             content_type,
@@ -148,7 +166,7 @@ impl Call {
             name: name.to_owned(),
             subresource: subresource.to_owned(),
         };
-        Self { path, ..self.clone() }
+        Self { path, custom: None, ..self.clone() }
     }
 
     /// Row of the kind.
@@ -156,9 +174,12 @@ impl Call {
         self.path.row
     }
 
-    /// Behaviour of the kind.
-    pub fn behaviour(&self) -> &'static Behaviour {
-        behaviour::of(self.path.row)
+    /// What is done to objects of the kind.
+    pub fn conduct(&self) -> Conduct<'_> {
+        match &self.custom {
+            Some(custom) => Conduct::Custom(custom),
+            None => Conduct::BuiltIn(behaviour::of(self.path.row)),
+        }
     }
 
     /// The object's key in the store.

@@ -106,7 +106,7 @@ impl Api {
     }
 
     /// Asks webhooks what a decision needs to know, all at once.
-    async fn inquire(&self, inquiry: Inquiry, state: &State) {
+    pub(super) async fn inquire(&self, inquiry: Inquiry, state: &State) {
         let Inquiry { questions, memo } = inquiry;
         let answers = join_all(questions.iter().map(|question| self.webhooks.ask(question, state))).await;
         questions.into_iter().zip(answers).for_each(|(question, answer)| memo.keep(question, answer));

@@ -2,12 +2,16 @@
 
 use super::call::Call;
 use super::commit::Decision;
+use super::consult::{ROUNDS_LIMIT, Stop};
+use super::custom_kinds::{definitions_line, is_definition};
 use super::ownership::{New, Owners, Ownership};
 use super::revise::Part;
 use super::{Api, admission, allocation, answer, internal, metadata, surroundings};
 use crate::behaviour::certificate_signing_request;
+use crate::custom::definition::settle;
+use crate::dynamic::{Objects, Operation};
+use crate::managed_fields;
 use crate::state::{Action, Draft, Key, Op, Require, State};
-use crate::{convert, managed_fields};
 use bytes::Bytes;
 use jiff::Timestamp;
 use kubus_proto::kinds::namespace;
@@ -43,12 +47,16 @@ impl Api {
         // Nothing is said about the object, nor done for it, before its sender may create one.
         self.authorized(|state| call.authorize_named(state, &name)).await?;
         call.refuse_duplicates()?;
-        let mut warnings = convert::receive(&call.path, call.verb, &mut object, call.query.field_validation()?)?;
-        let seen = self.store.state();
-        prepare(call, &mut object, owners, ownership, &seen)?;
-        let line = surroundings::line(row, &object, &seen);
-        drop(seen);
-        warnings.extend((call.behaviour().warnings)(&object));
+        let validation = call.query.field_validation()?;
+        let mut warnings = call.conduct().receive(&call.path, call.verb, &mut object, validation)?;
+        let (mut object, advice) = self.prepare(call, object, owners, ownership, dry).await?;
+        let line = if is_definition(row) {
+            Some(definitions_line())
+        } else {
+            surroundings::line(row, &object, &self.store.state())
+        };
+        warnings.extend(advice);
+        warnings.extend(call.conduct().warnings(&object));
         let mut draft = None;
         let mut names_left = if name.is_empty() { NAME_ATTEMPTS } else { 0 };
         let mut advice = Vec::new();
@@ -69,10 +77,14 @@ impl Api {
             if self.fill_token_secret(row, state, &mut object)? {
                 draft = None;
             }
+            if is_definition(row) {
+                settle(&mut object, state, Timestamp::now());
+                draft = None;
+            }
             around.extend(surroundings::charge(row, &object, state)?);
             let draft = match &draft {
                 Some(draft) => draft,
-                None => draft.insert(encode(row, &object)?),
+                None => draft.insert(encode(row, &*call.stored(&object)?)?),
             };
             if dry {
                 return Ok(allocation::allocate(row, state, Decision::Tried(tried(&object)?))?);
@@ -86,28 +98,56 @@ impl Api {
     }
 }
 
-/// Everything that happens to a new object before it meets the state.
+impl Api {
+    /// Everything that happens to a new object before it meets the state, and what is said about it. It is made anew from
+    /// what was sent whenever a webhook had to be asked, with the same name and time.
+    async fn prepare(
+        &self,
+        call: &Call,
+        sent: Value,
+        owners: Owners,
+        ownership: &Ownership,
+        dry_run: bool,
+    ) -> Result<(Value, Vec<String>), ApiError> {
+        let birth = metadata::Birth { now: Timestamp::now(), uid: uuid::Uuid::new_v4(), seed: rand::random() };
+        for _ in 0..ROUNDS_LIMIT {
+            let (mut object, state) = (sent.clone(), self.store.state());
+            match prepare(call, &mut object, owners.clone(), ownership, &birth, dry_run, &state) {
+                Ok(warnings) => return Ok((object, warnings)),
+                Err(Stop::Refused(error)) => return Err(error),
+                Err(Stop::Ask(inquiry)) => self.inquire(inquiry, &state).await,
+            }
+        }
+        Err(internal("webhooks were asked without end", &call.path.row.plural))
+    }
+}
+
+/// What happens to a new object on one state; gives warnings.
 fn prepare(
     call: &Call,
     object: &mut Value,
     owners: Owners,
     ownership: &Ownership,
+    birth: &metadata::Birth,
+    dry_run: bool,
     state: &State,
-) -> Result<(), ApiError> {
-    let (row, behaviour) = (call.row(), call.behaviour());
-    let birth = metadata::Birth { now: Timestamp::now(), uid: uuid::Uuid::new_v4(), seed: rand::random() };
-    behaviour.default(object);
+) -> Result<Vec<String>, Stop> {
+    let (row, conduct) = (call.row(), call.conduct());
+    conduct.default(object);
     let managed = ownership.created(object, owners);
-    metadata::prepare_create(object, &birth)?;
+    metadata::prepare_create(object, birth)?;
     admission::admit_create(row, object, birth.seed)?;
     surroundings::fill(row, object, state)?;
-    (behaviour.prepare_create)(object);
+    let mut warnings = call.mutate(Operation::Create, object, &Value::Null, dry_run, state)?.warnings;
+    conduct.prepare_create(object);
     if row.group == CERTIFICATES && row.plural == "certificatesigningrequests" {
         certificate_signing_request::ask_as(object, &call.caller.user);
     }
-    refuse(row, object, behaviour.validate(object))?;
+    refuse(row, object, conduct.validate(object))?;
+    let objects = Objects { new: object, old: &Value::Null };
+    warnings.extend(call.review(Operation::Create, objects, dry_run, state)?.warnings);
     managed_fields::put(object, managed);
-    Ok(())
+    Ok(warnings)
 }
 
 /// 422 where there are causes.

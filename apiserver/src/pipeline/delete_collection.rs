@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::commit::{Decision, entry};
+use super::consult::{ROUNDS_LIMIT, Stop};
 use super::options::{DeleteOptions, Freshness, ListOptions};
 use super::{Api, answer, delete, internal, list};
 use crate::state::{Key, Outcome, RequestId, State, Transaction};
@@ -43,9 +44,12 @@ impl Api {
             })
             .collect();
         let mut items = Vec::with_capacity(left.len());
+        let mut warnings = Vec::new();
         for _ in 0..ROUNDS {
             let mut again = Vec::new();
             for batch in left.chunks(BATCH) {
+                let warned = self.review_all(call, batch, deletion.dry_run).await?;
+                warnings.extend(warned);
                 let (state, batch, deletion) = (self.store.state(), batch.to_vec(), deletion.clone());
                 let work = tokio::task::spawn_blocking(move || decide_all(row, &state, batch, &deletion));
                 let batch = work.await.map_err(|e| internal("a deletion failed", &e))??;
@@ -63,11 +67,43 @@ impl Api {
             }
             if again.is_empty() {
                 let revision = self.store.state().revision().to_string();
-                return answer::list(row, &json!({"resourceVersion": revision}), &items);
+                let list = answer::list(row, &json!({"resourceVersion": revision}), &items)?;
+                return Ok(ApiResponse { warnings, ..list });
             }
             left = again;
         }
         Err(ApiError::new(Reason::TooManyRequests, "the objects are changed too often; please try again"))
+    }
+}
+
+impl Api {
+    /// Asks webhooks and policies about every deletion of a batch, where there are any; gives the warnings.
+    async fn review_all(&self, call: &Call, batch: &[Chosen], dry_run: bool) -> Result<Vec<String>, ApiError> {
+        let mut warnings = Vec::new();
+        if !delete::is_watched_over(&self.store.state()) {
+            return Ok(warnings);
+        }
+        for chosen in batch {
+            let mut rounds = 0;
+            loop {
+                let state = self.store.state();
+                let Some(object) = state.get(&chosen.key).filter(|object| object.uid == chosen.uid) else { break };
+                let old = delete::stored(object)?;
+                match call.seen(old).and_then(|old| call.review_deletion(&old, dry_run, &state)) {
+                    Ok(said) => {
+                        warnings.extend(said);
+                        break;
+                    }
+                    Err(Stop::Ask(inquiry)) if rounds < ROUNDS_LIMIT => self.inquire(inquiry, &state).await,
+                    Err(Stop::Ask(_)) => {
+                        return Err(internal("webhooks were asked without end", &call.path.row.plural));
+                    }
+                    Err(Stop::Refused(error)) => return Err(error),
+                }
+                rounds += 1;
+            }
+        }
+        Ok(warnings)
     }
 }
 

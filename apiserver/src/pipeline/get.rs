@@ -17,12 +17,14 @@ impl Api {
         let state = self.state(Freshness::of_get(&call.query)?).await?;
         call.authorize(&state)?;
         let object = state.get(&call.key()).ok_or_else(|| call.not_found())?;
+        let items = self.shown(call, vec![object.bytes.clone()], object.revision).await?;
+        let Some(bytes) = items.first() else { return Err(call.not_found()) };
         match call.accept {
-            Accept::Objects | Accept::Stream => Ok(answer::bytes(200, object.bytes.clone())),
-            Accept::Metadata => table::partial_one(&object.bytes),
+            Accept::Objects | Accept::Stream => Ok(answer::bytes(200, bytes.clone())),
+            Accept::Metadata => table::partial_one(bytes),
             Accept::Table(include) => {
                 let metadata = json!({"resourceVersion": object.revision.to_string()});
-                table::table(call.row(), std::slice::from_ref(&object.bytes), &metadata, include, Timestamp::now())
+                table::table(call.row(), &items, &metadata, include, Timestamp::now())
             }
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Page {
     pub items: Vec<Bytes>,
     /// `metadata` of the list.
     pub metadata: Value,
+    /// The first revision among the objects; of none the last there is.
+    pub oldest: u64,
 }
 
 impl Api {
@@ -43,29 +45,52 @@ impl Api {
         let state = self.state(freshness).await?;
         call.authorize(&state)?;
         let (row, accept, namespace) = (call.row(), call.accept, call.path.namespace.clone());
+        if call.custom.is_some() {
+            return self.list_custom(call, &state, freshness, &options, place).await;
+        }
         // Long lists take their time, and the threads that carry messages have none.
-        let work = move || answer(row, accept, &namespace, &state, freshness, &options, place);
+        let work = move || match chosen(row, &namespace, &state, freshness, &options, place.as_ref()) {
+            Some(page) => answer(row, accept, &page),
+            None => Ok(expired(place)),
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|e| internal("a list failed", &e))?
+    }
+
+    /// The same for a custom kind, whose objects may have to be made those of another version first.
+    async fn list_custom(
+        &self,
+        call: &Call,
+        state: &State,
+        freshness: Freshness,
+        options: &ListOptions,
+        place: Option<Continuation>,
+    ) -> Result<ApiResponse, ApiError> {
+        let page = chosen(call.row(), &call.path.namespace, state, freshness, options, place.as_ref());
+        let Some(Page { items, metadata, oldest }) = page else { return Ok(expired(place)) };
+        let items = self.shown(call, items, oldest).await?;
+        let (row, accept) = (call.row(), call.accept);
+        let work = move || answer(row, accept, &Page { items, metadata, oldest });
         tokio::task::spawn_blocking(work).await.map_err(|e| internal("a list failed", &e))?
     }
 }
 
-fn answer(
-    row: &'static KindRow,
-    accept: Accept,
+/// The page that is asked for; none where the state does not go back that far.
+fn chosen(
+    row: &KindRow,
     namespace: &str,
     state: &State,
     freshness: Freshness,
     options: &ListOptions,
-    place: Option<Continuation>,
-) -> Result<ApiResponse, ApiError> {
+    place: Option<&Continuation>,
+) -> Option<Page> {
     let view = match freshness {
-        Freshness::Exact(revision) => match state.at(&row.resource_key(), revision) {
-            Ok(view) => view,
-            Err(_) => return Ok(expired(place)),
-        },
+        Freshness::Exact(revision) => state.at(&row.resource_key(), revision).ok()?,
         Freshness::Newest | Freshness::Any | Freshness::NotOlderThan(_) => state.view(&row.resource_key()),
     };
-    let page = page(&view, namespace, options, place.as_ref());
+    Some(page(&view, namespace, options, place))
+}
+
+fn answer(row: &KindRow, accept: Accept, page: &Page) -> Result<ApiResponse, ApiError> {
     match accept {
         Accept::Objects | Accept::Stream => answer::list(row, &page.metadata, &page.items),
         Accept::Metadata => table::partial_list(&page.items, &page.metadata),
@@ -108,5 +133,6 @@ pub(super) fn page(view: &View, namespace: &str, options: &ListOptions, place: O
             metadata["remainingItemCount"] = json!(left.count());
         }
     }
-    Page { items: taken.into_iter().map(|(_, object)| object.bytes.clone()).collect(), metadata }
+    let oldest = taken.iter().map(|(_, object)| object.revision).min().unwrap_or(view.revision());
+    Page { items: taken.into_iter().map(|(_, object)| object.bytes.clone()).collect(), metadata, oldest }
 }

@@ -1,6 +1,7 @@
 //! The way of a request: who asks, what for, may they, on which state, and what is answered. One file a verb.
 
 mod admission;
+mod admit;
 pub mod allocation;
 mod answer;
 mod apply;
@@ -8,10 +9,12 @@ mod bind;
 mod call;
 mod commit;
 mod component_status;
+mod conduct;
 mod connect;
 pub mod consult;
 mod continuation;
 mod create;
+mod custom_kinds;
 mod delete;
 mod delete_collection;
 mod eviction;
@@ -102,11 +105,18 @@ impl Api {
 
     async fn route(&self, identity: &str, request: ApiRequest) -> Result<ApiResponse, ApiError> {
         let caller = self.sender(identity, request.on_behalf.as_ref()).await?;
-        let call = match Call::read(caller, self.access.clone(), request)? {
+        let state = self.state_with(&request.path).await;
+        let call = match Call::read(caller, self.access.clone(), request, &state)? {
             Wanted::Resource(call) => call,
             Wanted::Path(path) => return self.path(*path).await,
         };
-        let mut answer = convert::answer(&call.path, call.verb, self.carry_out(&call).await)?;
+        drop(state);
+        let response = self.carry_out(&call).await;
+        let response = match response {
+            Ok(response) => self.answered(&call, response).await,
+            Err(error) => Err(error),
+        };
+        let mut answer = convert::answer(&call.path, call.verb, response)?;
         answer.warnings.extend(call.duplicate_warnings());
         Ok(answer)
     }

@@ -97,7 +97,10 @@ impl Call {
             api_version: self.path.served.map_or_else(|| self.path.api_version(), |_| self.row().api_version()),
             subresource: self.path.subresource.clone(),
             time: timestamp(Timestamp::now()),
-            types: managed_fields::types_of(self.row()),
+            types: match &self.custom {
+                Some(custom) => custom.version().types.clone(),
+                None => managed_fields::types_of(self.row()),
+            },
             scope,
         })
     }

@@ -7,6 +7,7 @@ use crate::discovery::{self, Document};
 use crate::openapi::Answer;
 use crate::state::State;
 use kubus_proto::binding::BINDINGS_PATH;
+use kubus_proto::kinds::custom::DEFINITIONS_PATH;
 use kubus_proto::request::Method;
 use kubus_proto::server_status::STATUS_PATH;
 use kubus_proto::{ApiError, ApiResponse, Reason, VERSION};
@@ -21,6 +22,9 @@ impl Api {
             return self.bind_batch(call).await;
         }
         self.authorized(|state| call.authorize(state)).await?;
+        if call.method == Method::Post && path.starts_with(DEFINITIONS_PATH) {
+            return self.convert_for(&path, &call.body).await;
+        }
         if call.method != Method::Get {
             return Err(if path == BINDINGS_PATH { not_allowed() } else { nothing_here() });
         }
@@ -36,6 +40,9 @@ impl Api {
             "" => answer::value(200, &discovery::index(discovery::kinds(&*self.served_state().await))),
             _ => {
                 let state = self.served_state().await;
+                if let Some(answer) = self.definitions(&path, &state) {
+                    return answer;
+                }
                 if let Some(Answer { content_type, body }) = self.openapi.answer(&path, &call.accept, &state).await {
                     return Ok(ApiResponse { content_type: content_type.to_owned(), ..answer::bytes(200, body) });
                 }

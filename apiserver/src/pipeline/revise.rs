@@ -1,13 +1,16 @@
 //! What an update makes of an object: the part of it that may change, checked, or nothing, or its end.
 
+use super::call::Call;
+use super::conduct::Conduct;
 use super::consult::Stop;
 use super::create::{encode, refuse, tried};
 use super::ownership::{New, Owners, Ownership};
 use super::removal;
 use super::{commit::Decision, metadata};
-use crate::behaviour::{self, Behaviour, FieldValidation, causes, certificate_signing_request, pod_parts};
-use crate::state::{Action, Key, Object, Op, Require};
-use crate::{convert, managed_fields};
+use crate::behaviour::{FieldValidation, causes, certificate_signing_request, pod_parts};
+use crate::dynamic::{Objects, Operation};
+use crate::managed_fields;
+use crate::state::{Action, Key, Object, Op, Require, State};
 use jiff::Timestamp;
 use kubus_proto::Verb;
 use kubus_proto::path::ResourcePath;
@@ -33,6 +36,8 @@ pub enum Part {
 
 /// A change that is asked for.
 pub struct Revision<'a> {
+    /// The request.
+    pub call: &'a Call,
     /// Which object.
     pub path: &'a ResourcePath,
     /// update or patch.
@@ -52,6 +57,7 @@ impl Revision<'_> {
     /// go into `warnings`.
     pub fn decide(
         &self,
+        state: &State,
         current: &Arc<Object>,
         (old, stored): (&Value, Value),
         new: New,
@@ -59,39 +65,46 @@ impl Revision<'_> {
     ) -> Result<Decision, Stop> {
         let New { object: mut new, owners } = new;
         let row = self.path.row;
-        let behaviour = behaviour::of(row);
+        let conduct = self.call.conduct();
         metadata::address(self.path, &mut new)?;
-        *warnings = convert::receive(self.path, self.verb, &mut new, self.validation)?;
+        *warnings = conduct.receive(self.path, self.verb, &mut new, self.validation)?;
         let sent = |key: &str| new["metadata"][key].as_str().unwrap_or_default().to_owned();
         let (uid, version) = (sent("uid"), sent("resourceVersion"));
         metadata::preconditions(row, &self.path.name, &uid, &version, old)?;
         let mut wrong = Vec::new();
         // Leases are locks: who writes one must have seen it.
-        if row.plural == "leases" && self.verb == Verb::Update && version.is_empty() {
+        if row.group == "coordination.k8s.io"
+            && row.plural == "leases"
+            && self.verb == Verb::Update
+            && version.is_empty()
+        {
             wrong.push(causes::invalid("metadata.resourceVersion", 0, "must be specified for an update"));
         }
-        behaviour.default(&mut new);
-        self.prepare(behaviour, &mut new, old);
+        conduct.default(&mut new);
+        warnings.extend(self.call.mutate(Operation::Update, &mut new, old, self.dry_run, state)?.warnings);
+        self.prepare(conduct, &mut new, old);
         let managed = self.ownership.updated(old, &new, stored, self.heard(owners));
         wrong.extend(metadata::validate_update(&new, old));
         match self.part {
-            Part::Whole => wrong.extend(behaviour.validate_update(&new, old)),
-            Part::Status => wrong.extend(behaviour.validate_status(&new, old)),
+            Part::Whole => wrong.extend(conduct.validate_update(&new, old)),
+            Part::Status => wrong.extend(conduct.validate_status(&new, old)),
             Part::Finalizers => {}
             Part::Approval => certificate_signing_request::approval_rules(&new, old, &mut wrong),
             Part::EphemeralContainers => {
-                (behaviour.rules)(&new, &mut wrong);
+                conduct.rules(&new, &mut wrong);
                 pod_parts::ephemeral_rules(&new, old, &mut wrong);
             }
             Part::Resize => {
-                (behaviour.rules)(&new, &mut wrong);
+                conduct.rules(&new, &mut wrong);
                 pod_parts::resize_rules(&new, old, &mut wrong);
             }
         }
         refuse(row, &new, wrong)?;
         if self.part == Part::Whole {
-            warnings.extend((behaviour.warnings)(&new));
+            warnings.extend(conduct.warnings(&new));
         }
+        let objects = Objects { new: &new, old };
+        warnings.extend(self.call.review(Operation::Update, objects, self.dry_run, state)?.warnings);
         // The revision is the store's; with the old one in place the objects can be compared.
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
         let due = removal::is_due(row, &new);
@@ -102,7 +115,7 @@ impl Revision<'_> {
         if self.dry_run {
             return Ok(Decision::Tried(tried(&new)?));
         }
-        let action = if due { Action::Delete } else { Action::Put(encode(row, &new)?) };
+        let action = if due { Action::Delete } else { Action::Put(encode(row, &*self.call.stored(&new)?)?) };
         let key = Key::new(row.resource_key(), self.path.namespace.as_str(), self.path.name.as_str());
         Ok(Decision::Write(vec![Op { key, require: Require::revision(current.revision), action }]))
     }
@@ -115,10 +128,10 @@ impl Revision<'_> {
         }
     }
 
-    fn prepare(&self, behaviour: &Behaviour, new: &mut Value, old: &Value) {
+    fn prepare(&self, conduct: Conduct<'_>, new: &mut Value, old: &Value) {
         match self.part {
-            Part::Whole => (behaviour.prepare_update)(new, old),
-            Part::Status => (behaviour.prepare_status)(new, old),
+            Part::Whole => conduct.prepare_update(new, old),
+            Part::Status => conduct.prepare_status(new, old),
             Part::Approval => certificate_signing_request::prepare_approval(new, old, Timestamp::now()),
             Part::EphemeralContainers => pod_parts::prepare_ephemeral(new, old),
             Part::Resize => pod_parts::prepare_resize(new, old),
@@ -134,7 +147,7 @@ impl Revision<'_> {
         }
         metadata::prepare_update(new, old);
         let changes_spec = matches!(self.part, Part::Whole | Part::EphemeralContainers | Part::Resize);
-        if changes_spec && (behaviour.spec_changed)(new, old) {
+        if changes_spec && conduct.spec_changed(new, old) {
             metadata::bump_generation(new);
         }
     }

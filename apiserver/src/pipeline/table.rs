@@ -19,7 +19,7 @@ pub fn table(
         .iter()
         .map(|item| {
             let object: Value = decode(item)?;
-            let cells = (row.cells)(&object, now);
+            let cells = row.cells_of(&object, now);
             let shown = match include {
                 Include::None => Value::Null,
                 Include::Metadata => partial(object),

@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::commit::Decision;
 use super::consult::Stop;
+use super::custom_kinds::{definitions_line, is_definition, settle_decision};
 use super::ownership::New;
 use super::revise::{Part, Revision};
 use super::{Api, allocation, answer, internal};
@@ -32,10 +33,10 @@ impl Api {
     ) -> Result<(bytes::Bytes, Vec<String>), ApiError> {
         let mut warnings = Vec::new();
         let written = self
-            .change(call, |current, old| {
+            .change(call, |state, current, old| {
                 let stored = managed_fields::take(old);
                 let new = make(old, &stored)?;
-                revision.decide(current, (old, stored), new, &mut warnings)
+                revision.decide(state, current, (old, stored), new, &mut warnings)
             })
             .await?;
         Ok((written, warnings))
@@ -45,19 +46,22 @@ impl Api {
     pub(super) async fn change(
         &self,
         call: &Call,
-        mut decide: impl FnMut(&Arc<Object>, &mut Value) -> Result<Decision, Stop> + Send,
+        mut decide: impl FnMut(&State, &Arc<Object>, &mut Value) -> Result<Decision, Stop> + Send,
     ) -> Result<bytes::Bytes, ApiError> {
         let key = call.key();
         let decide = |state: &State| {
             call.authorize(state)?;
             call.refuse_duplicates()?;
             let current = state.get(&key).ok_or_else(|| call.not_found())?;
-            let mut old = current.decode().map_err(|e| internal("a stored object cannot be decoded", &e))?;
-            let decision = decide(current, &mut old)?;
+            let old = current.decode().map_err(|e| internal("a stored object cannot be decoded", &e))?;
+            let mut old = call.seen(old)?;
+            let decision = decide(state, current, &mut old)?;
+            let decision = settle_decision(call.row(), state, current, decision)?;
             call.guard_decision(state, &old, &decision)?;
             Ok(allocation::allocate(call.row(), state, self.fill_decision(call.row(), state, decision)?)?)
         };
-        Ok(self.commit(call.request_id(), Some(&key), decide).await?.bytes())
+        let line = if is_definition(call.row()) { definitions_line() } else { key.clone() };
+        Ok(self.commit(call.request_id(), Some(&line), decide).await?.bytes())
     }
 }
 
@@ -65,6 +69,7 @@ impl Call {
     /// The change a call asks for.
     pub(super) fn revision(&self, part: Part, is_apply: bool) -> Result<Revision<'_>, ApiError> {
         Ok(Revision {
+            call: self,
             path: &self.path,
             verb: self.verb,
             part,

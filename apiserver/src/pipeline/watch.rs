@@ -31,9 +31,18 @@ impl Api {
                 }
                 _ => everything(row, scope.as_deref(), &only, &state),
             };
-            answer::value(200, &changes)
+            Ok(changes)
         };
-        tokio::task::spawn_blocking(work).await.map_err(|e| internal("a watch failed", &e))?
+        let changes: Result<Changes, ApiError> =
+            tokio::task::spawn_blocking(work).await.map_err(|e| internal("a watch failed", &e))?;
+        let mut changes = changes?;
+        if call.custom.is_some() {
+            let oldest = changes.changes.iter().map(|change| change.revision).min().unwrap_or(changes.revision);
+            let objects = changes.changes.iter().map(|change| change.object.clone()).collect();
+            let shown = self.shown(call, objects, oldest).await?;
+            changes.changes.iter_mut().zip(shown).for_each(|(change, object)| change.object = object);
+        }
+        answer::value(200, &changes)
     }
 }
 

@@ -18,7 +18,8 @@ pub const CUSTOM_ROWS_LIMIT: usize = 8_192;
 pub const DEFINITIONS_PATH: &str = "/kubus/v1/kinds";
 
 /// What can be done with the objects of a kind whose definition is being deleted.
-const TERMINATING_VERBS: &[Verb] = &[Verb::Delete, Verb::DeleteCollection, Verb::Get, Verb::List, Verb::Watch];
+const TERMINATING_VERBS: &[Verb] =
+    &[Verb::Delete, Verb::DeleteCollection, Verb::Get, Verb::List, Verb::Patch, Verb::Update, Verb::Watch];
 
 /// One column beside the name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,6 +82,8 @@ pub struct Definition {
     pub selectable_fields: Vec<String>,
     /// Whether its definition is being deleted.
     pub terminating: bool,
+    /// Whether objects of other versions become those of this one by more than their apiVersion.
+    pub converted: bool,
 }
 
 /// A row with what a static row has in functions.

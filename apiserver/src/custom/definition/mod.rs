@@ -9,7 +9,7 @@ mod versions;
 #[cfg(test)]
 mod tests;
 
-pub use status::{FINALIZER, others_to_settle, settle};
+pub use status::{FINALIZER, hold_for_objects, settle};
 
 use crate::behaviour::at::At;
 use crate::behaviour::causes::{invalid, not_supported, required};

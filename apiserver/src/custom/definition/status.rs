@@ -1,7 +1,7 @@
 //! What becomes of a definition's names: accepted, or refused because another definition was first.
 
 use crate::custom::registry::is_established;
-use crate::state::{Key, State};
+use crate::state::State;
 use jiff::Timestamp;
 use kubus_proto::KIND_TABLE;
 use kubus_proto::kinds::custom_resource_definition::ROW;
@@ -50,11 +50,23 @@ pub fn settle(definition: &mut Value, state: &State, now: Timestamp) {
     } else if !is_established(definition) {
         set_condition(definition, "Established", "False", "NotAccepted", "not all names are accepted", now);
     }
-    if !definition["metadata"]["deletionTimestamp"].is_null() {
-        let message = "CustomResource deletion is in progress";
-        set_condition(definition, "Terminating", "True", "InstanceDeletionInProgress", message, now);
-    }
     store_versions(definition);
+}
+
+/// Lets a definition that is to be deleted wait for its objects.
+pub fn hold_for_objects(definition: &mut Value, now: Timestamp) {
+    if !definition["metadata"]["deletionTimestamp"].is_null() {
+        return;
+    }
+    let finalizers = &mut definition["metadata"]["finalizers"];
+    if !finalizers.is_array() {
+        *finalizers = json!([]);
+    }
+    if let Some(list) = finalizers.as_array_mut().filter(|list| !list.iter().any(|f| f == FINALIZER)) {
+        list.push(json!(FINALIZER));
+    }
+    let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+    set_condition(definition, "Terminating", "True", "InstanceDeletionPending", message, now);
 }
 
 /// The version objects are stored in is one of those they may be stored in.
@@ -133,19 +145,4 @@ fn conflict(definition: &Value, state: &State) -> Option<(&'static str, String)>
         let name = names(wanted, sort).into_iter().find(|name| others.contains(name))?;
         Some((*reason, format!("{name:?} is already in use")))
     })
-}
-
-/// Definitions of the same group whose names are refused, and which a change of this one may let be accepted.
-pub fn others_to_settle(definition: &Value, state: &State) -> Vec<(Key, Value)> {
-    let own = &definition["metadata"]["name"];
-    let refused = |other: &Value| {
-        let conditions = other["status"]["conditions"].as_array().into_iter().flatten();
-        conditions.into_iter().any(|condition| condition["type"] == "NamesAccepted" && condition["status"] == "False")
-    };
-    state
-        .list(&ROW.resource_key(), None, None)
-        .filter(|(name, _)| *own != *name.name)
-        .filter_map(|(name, object)| Some((Key::new(ROW.resource_key(), "", &*name.name), object.decode().ok()?)))
-        .filter(|(_, other)| other["spec"]["group"] == definition["spec"]["group"] && refused(other))
-        .collect()
 }
